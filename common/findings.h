@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Finding code -> name, one sentence, one piece of advice that can be typed in.
+ *
+ * One table serves tool, hook, journal and manual pages. The sentence names both values that clash; the advice
+ * is what an operator types or sets next.
+ */
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+
+#include "verdict.h"
+
+/* "compat-mode-unsupported" */
+const char *finding_code_name(FindingCode code);
+
+/* false if no code has that name; *ret_code untouched. */
+gboolean finding_code_parse(const char *name, FindingCode *ret_code);
+
+/* "note", "warn", "block"; "allow", "block" */
+const char *severity_name(Severity severity);
+gboolean severity_parse(const char *name, Severity *ret);
+const char *decision_name(Decision decision);
+
+/* One sentence without a full stop, naming both values. (transfer full) */
+char *finding_text(const Finding *finding);
+
+/* One piece of advice, an imperative sentence without a full stop; "" if there is none. (transfer full) */
+char *finding_advice(const Finding *finding);
+
+/* What the code means in general, for `tbsyncctl explain`, the journal catalog and tbsync-findings(7): a
+ * paragraph. Static. */
+const char *finding_code_explain(FindingCode code);
+
+/* {"decision":..., "findings":[{code,severity,text,advice}], "plan":{...}}: members added to `builder`,
+ * which is inside an object. The plan only if plan.known. */
+void verdict_build_json(const Verdict *verdict, JsonBuilder *builder);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* /etc/tbsyncd/tbsyncd.conf and tbsyncd.conf.d/ *.conf -> struct. One table (section, key, parser, default, min, max).
+ *
+ * An unknown section or key, a value out of range or a duplicate peer is TBSYNC_ERROR_INVALID with file, line, key and
+ * reason; nothing is defaulted in silence. Missing files are fine: all keys have defaults.
+ */
+
+#include <glib.h>
+
+#include "facts.h"
+#include "verdict.h"
+
+typedef struct ConfigPeer {
+    char *name;    /* the name its certificate must carry, and the peer key */
+    char *address; /* host name or IP literal to dial; default: name */
+    guint16 port;  /* default: 16524 */
+} ConfigPeer;
+
+typedef struct Config {
+    /* [Daemon] */
+    char *name;                  /* Name=: this host's name towards peers; default: host name */
+    char *state_directory;       /* StateDirectory=/var/lib/tbsyncd */
+    char *runtime_directory;     /* RuntimeDirectory=/run/tbsyncd */
+    char *hook_directory;        /* HookDirectory=/etc/libvirt/hooks: watched for the hook file */
+    char *root;                  /* Root=: prefix for /proc, /sys, device tree; fixtures. Not "" makes the host simulated */
+    guint max_records;           /* MaxRecords=1000: migrations kept */
+    guint64 hook_deadline_ns;    /* HookDeadlineMSec=4500 */
+
+    /* [Timebase] */
+    gboolean tb_simulated;       /* Source=hardware|simulated */
+    guint64 tb_frequency_hz;     /* FrequencyHz=: 0 = from the host (hardware), 512000000 (simulated) */
+    guint64 tb_start_ticks;      /* StartTicks=: simulated only */
+    gint32 tb_drift_ppb;         /* DriftPpb=: simulated only */
+    guint32 drift_bound_ppb;     /* DriftBoundPpb=100000: between two hosts */
+
+    /* [Host] overrides of probed facts, each one makes the host simulated; keys as in the offline formats:
+     * PVR=0x004e1202 Kvm= MMU=hash,radix TbOffset=yes QemuVersion= Kernel= CompatLevel= Nested= Caps.ibs=3 ... */
+    char **host_assignments;     /* "pvr=0x004e1202", for host_facts_assign(); NULL-terminated, may be empty */
+
+    /* [Link] */
+    char *listen_address;        /* Listen=[::]:16524, "" = do not listen */
+    guint16 listen_port;
+    char *ca_file;               /* CAFile=/etc/pki/CA/cacert.pem */
+    char *crl_file;              /* CRLFile=/etc/pki/CA/cacrl.pem; a missing default file is no error, a named one is */
+    gboolean crl_required;       /* CRLFile= was set */
+    char *cert_file;             /* CertFile=/etc/pki/libvirt/servercert.pem */
+    char *key_file;              /* KeyFile=/etc/pki/libvirt/private/serverkey.pem */
+    char *client_cert_file;      /* ClientCertFile=/etc/pki/libvirt/clientcert.pem, used to dial */
+    char *client_key_file;
+    char *tls_priority;          /* TLSPriority= GnuTLS priority string appended to the default */
+    guint64 poll_interval_ns;    /* PollIntervalSec=64 */
+    guint max_links_per_peer;    /* MaxLinksPerPeer=2 */
+    guint max_handshakes;        /* MaxHandshakes=64 */
+
+    /* [Peer NAME], in the order of the file */
+    ConfigPeer *peers;
+    gsize n_peers;
+
+    /* [Libvirt] */
+    char *libvirt_uri;           /* URI=qemu:///system; "" = none */
+    gboolean libvirt_events;     /* TimingEvents=no|yes: second, read-write connection for STOP/RESUME stamps */
+
+    /* [Policy] */
+    Policy policy;
+} Config;
+
+/* `path`: the main file; drop-ins are read from "<path>.d/" in byte order. */
+Config *config_load(const char *path, GError **error);
+void config_free(Config *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+/* Text of a configuration with all defaults, one key a line with its comment: for the manual and the shipped file.
+ * (transfer full) */
+char *config_describe(void);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* libvirt: connection, events, per-guest state. The only includer of libvirt.h.
+ *
+ * A read-only connection, re-opened with back-off whenever it is lost; all blocking calls run in GTask threads that see
+ * only copies, each with a deadline of its own; a late answer is discarded and the number of outstanding calls is bounded. libvirt's
+ * default event implementation is on the default GMainContext (libvirt src/util/vireventglib.c), which
+ * must be the daemon's. Nothing here lists domains except guests_refresh(), which no hook path may call.
+ */
+
+#include <gio/gio.h>
+
+#include "facts.h"
+
+typedef struct Guests Guests;
+
+typedef enum GuestsState {
+    GUESTS_OFF,        /* URI is "": never connects */
+    GUESTS_CONNECTING, /* an open is under way */
+    GUESTS_UP,         /* calls are possible */
+    GUESTS_DOWN,       /* lost or refused; guests_error() says why; a retry is scheduled */
+} GuestsState;
+
+/* What guests_find() says of a UUID on this host. */
+typedef enum GuestRole {
+    ROLE_ABSENT,        /* no such domain */
+    ROLE_INACTIVE,      /* defined, not running: an offline migration */
+    ROLE_ACTIVE,        /* running, not being migrated out */
+    ROLE_MIGRATING_OUT, /* active, job operation 5 (outgoing migration) */
+} GuestRole;
+
+typedef enum GuestEventKind {
+    GUEST_EVENT_DEFINED_CHANGED, /* started, stopped, defined: facts may have changed */
+    GUEST_EVENT_INCOMING_STARTED, /* Started/Migrated: QEMU is up, paused */
+    GUEST_EVENT_STOPPED_CPUS,    /* Suspended/Migrated on a source */
+    GUEST_EVENT_RESUMED_CPUS,    /* Resumed/Migrated (or Post-copy) on a destination, or a source after a failure */
+    GUEST_EVENT_SUSPENDED,       /* Suspended for any other reason */
+    GUEST_EVENT_LEFT,            /* Stopped/Migrated on a source */
+    GUEST_EVENT_FAILED,          /* Stopped/Failed on a destination */
+    GUEST_EVENT_STOPPED,         /* any other stop */
+    GUEST_EVENT_QEMU_STOP,       /* raw QEMU STOP, qemu_real_ns valid */
+    GUEST_EVENT_QEMU_RESUME,     /* raw QEMU RESUME, qemu_real_ns valid */
+    GUEST_EVENT_QEMU_MIGRATION,  /* raw QEMU MIGRATION; detail = status */
+} GuestEventKind;
+
+typedef struct GuestEvent {
+    GuestEventKind kind;
+    const char *uuid;
+    const char *name;
+    const char *detail;   /* libvirt's own words of event and detail, or QEMU's status */
+    gint64 seen_real_ns;  /* this host's CLOCK_REALTIME when libvirt told us */
+    gint64 qemu_real_ns;  /* QEMU's own stamp, else 0 */
+} GuestEvent;
+
+typedef struct GuestsCallbacks {
+    void (*event)(const GuestEvent *event, void *data);
+    void (*state_changed)(void *data);  /* guests_state() or host facts changed */
+} GuestsCallbacks;
+
+typedef struct GuestsConfig {
+    const char *uri;
+    gboolean timing_events; /* second, read-write connection for raw QEMU events */
+} GuestsConfig;
+
+Guests *guests_new(const GuestsConfig *config, const GuestsCallbacks *callbacks, void *data);
+void guests_free(Guests *guests);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guests, guests_free)
+
+GuestsState guests_state(const Guests *guests);
+const char *guests_error(const Guests *guests); /* (nullable) one sentence */
+gboolean guests_has_timing_events(const Guests *guests);
+
+/* QEMU version and machine types of libvirt's ppc64 emulator, once known; into facts. */
+void guests_fill_host_facts(const Guests *guests, HostFacts *facts);
+
+/* One domain by UUID. Never lists. deadline in ms from now; TBSYNC_ERROR_TIMEOUT, _UNAVAILABLE. */
+void guests_find_async(Guests *guests, const char *uuid, guint deadline_ms, GCancellable *cancellable,
+                       GAsyncReadyCallback callback, void *data);
+/* ret_facts filled unless ROLE_ABSENT; FALSE on error. */
+gboolean guests_find_finish(Guests *guests, GAsyncResult *result, GuestRole *ret_role, GuestFacts *ret_facts,
+                            GError **error);
+
+/* One domain by name or UUID, as typed by an operator. TBSYNC_ERROR_NO_SUCH_GUEST. */
+void guests_lookup_async(Guests *guests, const char *name_or_uuid, guint deadline_ms, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, void *data);
+gboolean guests_lookup_finish(Guests *guests, GAsyncResult *result, GuestFacts *ret_facts, GError **error);
+
+/* All domains; never from a hook. (transfer full) array of GuestFacts. */
+void guests_list_async(Guests *guests, guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
+                       void *data);
+GArray *guests_list_finish(Guests *guests, GAsyncResult *result, GError **error);
