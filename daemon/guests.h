@@ -32,10 +32,12 @@ typedef enum GuestRole {
 
 typedef enum GuestEventKind {
     GUEST_EVENT_DEFINED_CHANGED, /* started, stopped, defined: facts may have changed */
+    GUEST_EVENT_BOOTED,          /* Started/Booted: a new QEMU process, its timebase offset is 0 */
     GUEST_EVENT_INCOMING_STARTED, /* Started/Migrated: QEMU is up, paused */
     GUEST_EVENT_STOPPED_CPUS,    /* Suspended/Migrated on a source */
     GUEST_EVENT_RESUMED_CPUS,    /* Resumed/Migrated (or Post-copy) on a destination, or a source after a failure */
     GUEST_EVENT_SUSPENDED,       /* Suspended for any other reason */
+    GUEST_EVENT_RESUMED_HERE,    /* Resumed for any other reason: paused and started on this host */
     GUEST_EVENT_LEFT,            /* Stopped/Migrated on a source */
     GUEST_EVENT_FAILED,          /* Stopped/Failed on a destination */
     GUEST_EVENT_STOPPED,         /* any other stop */
@@ -77,7 +79,9 @@ void guests_fill_host_facts(const Guests *guests, HostFacts *facts);
 /* One domain by UUID. Never lists. deadline in ms from now; TBSYNC_ERROR_TIMEOUT, _UNAVAILABLE. */
 void guests_find_async(Guests *guests, const char *uuid, guint deadline_ms, GCancellable *cancellable,
                        GAsyncReadyCallback callback, void *data);
-/* ret_facts filled unless ROLE_ABSENT; FALSE on error. */
+/* ret_facts filled unless ROLE_ABSENT; FALSE on error. A guest whose state reason is "booted" was neither paused nor
+ * moved since its QEMU process started here: tb_offset_ticks, ahead_lo_ticks and ahead_hi_ticks are then known to be 0
+ * (QEMU hw/ppc/ppc.c: the offset of a new process is 0). */
 gboolean guests_find_finish(Guests *guests, GAsyncResult *result, GuestRole *ret_role, GuestFacts *ret_facts,
                             GError **error);
 
