@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "offset.h"
+
+#include <assert.h>
+
+#define U TB_OFFSET_UNIT_TICKS
+
+/* Arithmetic shift is floor division, so that negative values go up as well: the kernel adds 2^24 - 1 and clears
+ * the low 24 bits of the two's complement number. Here the sum has 128 bits and cannot wrap. */
+static __int128 round_up_wide(__int128 ticks)
+{
+    return ((ticks + U - 1) >> 24) << 24;
+}
+
+int64_t offset_round_up(int64_t ticks)
+{
+    return int64_from_wide(round_up_wide(ticks));
+}
+
+static bool fits(__int128 x)
+{
+    return x > INT64_MIN && x < INT64_MAX;
+}
+
+/* The forward jump with `offset`: guest TB after minus guest TB before, both taken at one real instant. */
+static Interval jump_of(const OffsetQuery *q, int64_t offset)
+{
+    Interval moved = interval_of(int64_sub(offset, q->source_offset_ticks),
+                                 int64_sub(offset, q->source_offset_ticks));
+
+    return interval_add(moved, q->relation_ticks);
+}
+
+/* Multiple nearest to real time: the m that brings the middle of ahead + jump(m) nearest to 0, that is nearest to
+ * off1 - mid(relation) - mid(ahead). In half ticks, so that the middles stay integers; of two equally near ones
+ * the lower, which jumps less. */
+static __int128 nearest_to_real_time(const OffsetQuery *q)
+{
+    __int128 target2 = (__int128)2 * q->source_offset_ticks - q->relation_ticks.lo -
+                       q->relation_ticks.hi - q->ahead_ticks.lo - q->ahead_ticks.hi;
+
+    return ((target2 - U + 2 * U - 1) >> 25) << 24;
+}
+
+/* Safe for every value r in the relation: TB2(resume) + off2 >= TB1(stop) + off1. At the instant of the resume
+ * TB2 = TB1 + r, and TB1(resume) >= TB1(stop) + blackout_lo, so off2 >= off1 - r - blackout_lo is enough; the
+ * largest right side is that of r = relation.lo. */
+OffsetPlan offset_plan(const OffsetQuery *query)
+{
+    OffsetPlan plan = { .known = false };
+    __int128 needed, smallest, nearest;
+
+    assert(query->blackout_lo_ticks >= 0);
+    if (!interval_is_bounded(query->relation_ticks))
+        return plan;
+    needed = (__int128)query->source_offset_ticks - query->blackout_lo_ticks;
+    smallest = round_up_wide(needed - query->relation_ticks.lo);
+    nearest = interval_is_bounded(query->ahead_ticks) ? nearest_to_real_time(query) : smallest;
+    nearest = nearest > smallest ? nearest : smallest;
+    if (!fits(smallest) || !fits(nearest) || !fits(needed - query->relation_ticks.hi))
+        return plan;
+    plan.offset_ticks = (int64_t)smallest;
+    plan.offset_hi_ticks = offset_round_up((int64_t)(needed - query->relation_ticks.hi));
+    plan.exact = plan.offset_ticks == plan.offset_hi_ticks;
+    plan.nearest_ticks = (int64_t)nearest;
+    plan.jump_ticks = jump_of(query, plan.offset_ticks);
+    plan.nearest_jump_ticks = jump_of(query, plan.nearest_ticks);
+    plan.known = interval_is_bounded(plan.jump_ticks) && interval_is_bounded(plan.nearest_jump_ticks);
+    return plan;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "relation.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Why one running intersection is enough. With |d(remote - local)/dt| <= drift, exchange i allows at time t exactly
+ * [lo_i - drift (t - t_i), hi_i + drift (t - t_i)]. The margins of all older exchanges grow at the same speed,
+ * so widening their intersection by drift x dt is the same as intersecting them after each was widened: which of
+ * them is the tightest never changes with time. Keeping them all, or the best few, could not give a narrower interval
+ * without assuming more than the drift bound. Rounding costs less than one tick per exchange and side. */
+
+#define PPB INT64_C(1000000000)
+
+static RelationTrack track_empty(RelationState state)
+{
+    return (RelationTrack){ .state = state,
+                            .bounds = INTERVAL_UNBOUNDED,
+                            .confirm = state == RELATION_NONE ? 0 : RELATION_CONFIRM };
+}
+
+static bool track_has_bounds(const RelationTrack *track)
+{
+    return track->state == RELATION_OK || track->state == RELATION_STEPPED;
+}
+
+void relation_init(Relation *rel, const RelationParams *params)
+{
+    assert(params->timebase_hz >= 1 && params->timebase_hz <= UINT64_C(1000000000000));
+    assert(params->drift_ppb <= 10000000 && params->tod_drift_ppb <= PPB);
+    memset(rel, 0, sizeof *rel);
+    rel->params = *params;
+    if (rel->params.tod_drift_ppb == 0)
+        rel->params.tod_drift_ppb = RELATION_TOD_DRIFT_PPB_DEFAULT;
+    rel->tb = track_empty(RELATION_NONE);
+    rel->tod = track_empty(RELATION_NONE);
+}
+
+static int64_t tb_margin(const Relation *rel, int64_t ticks)
+{
+    return mul_div_ceil(ticks, rel->params.drift_ppb, PPB);
+}
+
+static int64_t tod_margin(const Relation *rel, int64_t ticks)
+{
+    return mul_div_ceil(ticks_to_ns_ceil(ticks, rel->params.timebase_hz), rel->params.tod_drift_ppb,
+                        PPB);
+}
+
+/* Bounds at l4. Below: the remote clock read r3 before l4 was read and has not gone back since, so remote - local >= r3
+ * - l4 at l4 without any margin. Above: remote - local was at most r2 - l1 at some instant of the round trip, which the
+ * drift may have raised until l4. A reading is the floor of the true time, which could cost one tick each way; no message
+ * travels in less than a tick, and the bounds leave out the whole flight.
+ * The turnaround is in remote ticks and may exceed the round trip by the drift, but by nothing else. */
+static Interval tb_bounds(const Relation *rel, const Exchange *x)
+{
+    int64_t round_trip = tb_minus(x->l4, x->l1), turnaround = tb_minus(x->r3, x->r2);
+    int64_t lo = tb_minus(x->r3, x->l4), hi = tb_minus(x->r2, x->l1);
+
+    if (round_trip < 0 || turnaround < 0 ||
+        turnaround - round_trip > mul_div_floor(round_trip, rel->params.drift_ppb, PPB))
+        return INTERVAL_EMPTY;
+    if (lo <= -RELATION_DIFFERENCE_MAX_TICKS || lo >= RELATION_DIFFERENCE_MAX_TICKS ||
+        hi <= -RELATION_DIFFERENCE_MAX_TICKS || hi >= RELATION_DIFFERENCE_MAX_TICKS)
+        return INTERVAL_EMPTY;
+    return interval_of(lo, int64_add(hi, tb_margin(rel, round_trip)));
+}
+
+static Interval tod_bounds(const Relation *rel, const Exchange *x)
+{
+    int64_t round_trip = tod_minus(x->tod_l4, x->tod_l1);
+    int64_t turnaround = tod_minus(x->tod_r3, x->tod_r2);
+
+    if (round_trip < 0 || turnaround < 0)
+        return INTERVAL_EMPTY;
+    return interval_of(tod_minus(x->tod_r3, x->tod_l4),
+                       int64_add(tod_minus(x->tod_r2, x->tod_l1),
+                                 tod_margin(rel, tb_minus(x->l4, x->l1))));
+}
+
+/* The stamps against those of the exchange before. Exchanges may overlap; of two that do not, the later one has the later
+ * remote stamps, and a remote clock that shows one value over two whole exchanges stands still. */
+static bool is_out_of_order(const Relation *rel, const Exchange *x)
+{
+    if (!track_has_bounds(&rel->tb))
+        return false;
+    if (tb_minus(x->l4, rel->last.l4) < 0)
+        return true;
+    if (tb_minus(x->l1, rel->last.l4) < 0)
+        return false;
+    return tb_minus(x->r2, rel->last.r3) < 0 ||
+           (x->r3.raw == rel->last.r2.raw && tb_minus(x->l4, rel->last.l1) > 2);
+}
+
+/* `fresh` holds at x->l4; empty means that the exchange is impossible. `margin` is for the age of what is kept. */
+static void track_add(RelationTrack *track, Interval fresh, int64_t margin, const Exchange *x)
+{
+    bool follows = tb_minus(x->l1, track->at) >= 0;
+    Interval both = fresh;
+
+    if (interval_is_empty(fresh)) {
+        *track = track_empty(RELATION_INVALID);
+        return;
+    }
+    if (track_has_bounds(track))
+        both = interval_intersect(interval_widen(track->bounds, margin), fresh);
+    if (track->state == RELATION_INVALID || interval_is_empty(both)) {
+        *track = track_empty(RELATION_STEPPED);
+        both = fresh;
+    } else if (track->confirm == 0 || (follows && --track->confirm == 0)) {
+        track->state = RELATION_OK;
+    }
+    track->bounds = both;
+    track->at = x->l4;
+    track->exchanges += track->exchanges < UINT32_MAX;
+}
+
+static bool was_restarted(const RelationTrack *track)
+{
+    return track->state == RELATION_STEPPED && track->exchanges == 1;
+}
+
+RelationState relation_add(Relation *rel, const Exchange *x)
+{
+    Interval fresh = is_out_of_order(rel, x) ? INTERVAL_EMPTY : tb_bounds(rel, x);
+
+    track_add(&rel->tb, fresh, tb_margin(rel, tb_minus(x->l4, rel->tb.at)), x);
+    rel->last = *x;
+    /* Ages of the other track are counted in local ticks too: it cannot outlive a step of the timebase. */
+    if (rel->tod.state != RELATION_NONE && (rel->tb.state == RELATION_INVALID || was_restarted(&rel->tb)))
+        rel->tod = track_empty(RELATION_INVALID);
+    if (x->has_tod && rel->tb.state != RELATION_INVALID)
+        track_add(&rel->tod, tod_bounds(rel, x), tod_margin(rel, tb_minus(x->l4, rel->tod.at)), x);
+    return rel->tb.state;
+}
+
+RelationBounds relation_at(const Relation *rel, TbTicks now)
+{
+    bool known = track_has_bounds(&rel->tb);
+    int64_t age = known ? tb_minus(now, rel->tb.at) : 0;
+    int64_t tod_age = tb_minus(now, rel->tod.at);
+    RelationBounds bounds = { .state = rel->tb.state,
+                              .tb_ticks = INTERVAL_UNBOUNDED,
+                              .tod_ns = INTERVAL_UNBOUNDED,
+                              .tod_state = rel->tod.state,
+                              .exchanges = rel->tb.exchanges };
+
+    bounds.age_ticks = age > 0 ? age : 0;
+    if (known)
+        bounds.tb_ticks = interval_widen(rel->tb.bounds, tb_margin(rel, bounds.age_ticks));
+    if (rel->tod.state == RELATION_OK)
+        bounds.tod_ns = interval_widen(rel->tod.bounds, tod_margin(rel, tod_age > 0 ? tod_age : 0));
+    return bounds;
+}
+
+const char *relation_state_name(RelationState state)
+{
+    switch (state) {
+    case RELATION_NONE:
+        return "none";
+    case RELATION_OK:
+        return "ok";
+    case RELATION_STEPPED:
+        return "stepped";
+    case RELATION_INVALID:
+        return "invalid";
+    }
+    assert(!"a state that is none");
+    return "invalid";
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "relation.h"
+
+#include <glib.h>
+
+#define HZ        TB_FREQUENCY_POWER_HZ
+#define MS        INT64_C(512000) /* ticks */
+#define S         (1000 * MS)
+#define DRIFT_PPB 100000
+
+static const RelationParams params = { .timebase_hz = HZ, .drift_ppb = DRIFT_PPB };
+
+/* One exchange that began at local `sent`; `offset` is remote - local, in ticks. */
+static Exchange exchange_at(uint64_t sent, int64_t offset, int64_t forward, int64_t back)
+{
+    const int64_t turnaround = 1000;
+    TbTicks l1 = tb_ticks(sent), r2 = tb_plus(l1, offset + forward), r3 = tb_plus(r2, turnaround);
+
+    return (Exchange){ .l1 = l1, .r2 = r2, .r3 = r3, .l4 = tb_plus(l1, forward + turnaround + back) };
+}
+
+/* The same with times of day `tod_offset_ns` apart; the local one equals local TB / f + shift. */
+static Exchange with_tod(Exchange x, int64_t tb_offset, int64_t local_shift_ns, int64_t remote_shift_ns)
+{
+    x.has_tod = true;
+    x.tod_l1 = tod_ns(ticks_to_ns_floor((int64_t)x.l1.raw, HZ) + local_shift_ns);
+    x.tod_l4 = tod_ns(ticks_to_ns_floor((int64_t)x.l4.raw, HZ) + local_shift_ns);
+    x.tod_r2 = tod_ns(ticks_to_ns_floor(tb_minus(x.r2, tb_ticks(0)) - tb_offset, HZ) + remote_shift_ns);
+    x.tod_r3 = tod_ns(ticks_to_ns_floor(tb_minus(x.r3, tb_ticks(0)) - tb_offset, HZ) + remote_shift_ns);
+    return x;
+}
+
+static Relation relation_new(void)
+{
+    Relation rel;
+
+    relation_init(&rel, &params);
+    return rel;
+}
+
+static RelationState add(Relation *rel, uint64_t sent, int64_t offset)
+{
+    Exchange x = exchange_at(sent, offset, MS, MS);
+
+    return relation_add(rel, &x);
+}
+
+static void test_starts_with_no_bounds(void)
+{
+    Relation rel = relation_new();
+    RelationBounds bounds = relation_at(&rel, tb_ticks(5));
+
+    g_assert_cmpint(bounds.state, ==, RELATION_NONE);
+    g_assert_cmpint(bounds.tod_state, ==, RELATION_NONE);
+    g_assert_false(interval_is_bounded(bounds.tb_ticks));
+    g_assert_false(interval_is_bounded(bounds.tod_ns));
+    g_assert_cmpint(bounds.age_ticks, ==, 0);
+}
+
+static void test_one_exchange_gives_its_bounds(void)
+{
+    Relation rel = relation_new();
+    Exchange x = { .l1 = tb_ticks(1000), .r2 = tb_ticks(900), .r3 = tb_ticks(910), .l4 = tb_ticks(1100) };
+    RelationBounds bounds;
+
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_OK);
+    bounds = relation_at(&rel, x.l4);
+    g_assert_cmpint(bounds.tb_ticks.lo, ==, -190);
+    g_assert_cmpint(bounds.tb_ticks.hi, ==, -100 + 1); /* one tick of drift over the round trip */
+    g_assert_cmpuint(bounds.exchanges, ==, 1);
+}
+
+static void test_bounds_widen_while_the_peer_is_silent(void)
+{
+    Relation rel = relation_new();
+    RelationBounds fresh, old;
+    TbTicks l4;
+
+    add(&rel, 0, 5000);
+    l4 = tb_ticks(2 * MS + 1000);
+    fresh = relation_at(&rel, l4);
+    old = relation_at(&rel, tb_plus(l4, 100 * S));
+    g_assert_cmpint(old.state, ==, RELATION_OK);
+    g_assert_cmpint(old.age_ticks, ==, 100 * S);
+    g_assert_cmpint(fresh.tb_ticks.lo - old.tb_ticks.lo, ==, 10 * MS);
+    g_assert_cmpint(old.tb_ticks.hi - fresh.tb_ticks.hi, ==, 10 * MS);
+    /* An earlier "now" is no reason to be narrower than the exchange was. */
+    fresh = relation_at(&rel, tb_ticks(0));
+    g_assert_cmpint(fresh.age_ticks, ==, 0);
+}
+
+static void test_exchanges_narrow_each_other(void)
+{
+    Relation rel = relation_new();
+    Exchange quick_there = exchange_at(0, 0, MS / 10, 5 * MS);
+    Exchange quick_back = exchange_at(6 * MS, 0, 5 * MS, MS / 10);
+    Interval bounds;
+
+    relation_add(&rel, &quick_there);
+    relation_add(&rel, &quick_back);
+    bounds = relation_at(&rel, quick_back.l4).tb_ticks;
+    g_assert_cmpint(bounds.lo, ==, -MS / 10);
+    g_assert_cmpint(bounds.hi, <=, MS / 10 + MS / 500);
+    g_assert_cmpint(bounds.hi, >=, MS / 10);
+}
+
+static void test_empty_intersection_means_step(void)
+{
+    Relation rel = relation_new();
+    RelationBounds bounds;
+
+    g_assert_cmpint(add(&rel, 0, 0), ==, RELATION_OK);
+    g_assert_cmpint(add(&rel, S, 10 * MS), ==, RELATION_STEPPED);
+    bounds = relation_at(&rel, tb_ticks(S));
+    g_assert_true(interval_contains(bounds.tb_ticks, 10 * MS));
+    g_assert_cmpuint(bounds.exchanges, ==, 1);
+    g_assert_cmpint(add(&rel, 2 * S, 10 * MS), ==, RELATION_STEPPED);
+    g_assert_cmpint(add(&rel, 3 * S, 10 * MS), ==, RELATION_STEPPED);
+    g_assert_cmpint(add(&rel, 4 * S, 10 * MS), ==, RELATION_OK);
+}
+
+static void test_another_step_starts_confirming_again(void)
+{
+    Relation rel = relation_new();
+
+    add(&rel, 0, 0);
+    add(&rel, 1 * S, 10 * MS);
+    add(&rel, 2 * S, 10 * MS);
+    add(&rel, 3 * S, 20 * MS);
+    for (int i = 4; i < 6; i++)
+        g_assert_cmpint(add(&rel, (uint64_t)i * S, 20 * MS), ==, RELATION_STEPPED);
+    g_assert_cmpint(add(&rel, 6 * S, 20 * MS), ==, RELATION_OK);
+}
+
+static void test_impossible_exchanges_are_invalid(void)
+{
+    static const struct {
+        uint64_t l1, r2, r3, l4;
+    } cases[] = {
+        { 1000, 500, 510, 999 },                    /* negative round trip */
+        { 1000, 510, 500, 2000 },                   /* replied before it received */
+        { 1000, 500, 1502, 2000 },                  /* turnaround longer than the round trip */
+        { 1000, 500, UINT64_C(1) << 40, 2000 },
+        { 1000, (UINT64_C(1) << 62) + 1001, (UINT64_C(1) << 62) + 1001, 1001 }, /* nonsense apart */
+        { 1000, (UINT64_C(1) << 62) + 1000, (UINT64_C(1) << 62) + 1000, 1001 },
+        { 1000, (UINT64_C(3) << 62) + 1000, (UINT64_C(3) << 62) + 1000, 1001 },
+        { 1000, (UINT64_C(3) << 62) + 999, (UINT64_C(3) << 62) + 999, 1000 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Relation rel = relation_new();
+        Exchange x = { .l1 = tb_ticks(cases[i].l1),
+                       .r2 = tb_ticks(cases[i].r2),
+                       .r3 = tb_ticks(cases[i].r3),
+                       .l4 = tb_ticks(cases[i].l4) };
+
+        add(&rel, 0, 0);
+        g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_INVALID);
+        g_assert_false(interval_is_bounded(relation_at(&rel, x.l4).tb_ticks));
+        g_assert_cmpuint(relation_at(&rel, x.l4).exchanges, ==, 0);
+    }
+}
+
+static void test_invalid_is_left_through_stepped(void)
+{
+    Relation rel = relation_new();
+    Exchange bad = exchange_at(S, 0, MS, MS);
+
+    add(&rel, 0, 0);
+    bad.r3 = tb_plus(bad.r2, -1);
+    g_assert_cmpint(relation_add(&rel, &bad), ==, RELATION_INVALID);
+    g_assert_cmpint(add(&rel, 2 * S, 0), ==, RELATION_STEPPED);
+    g_assert_cmpint(add(&rel, 3 * S, 0), ==, RELATION_STEPPED);
+    g_assert_cmpint(add(&rel, 4 * S, 0), ==, RELATION_STEPPED);
+    g_assert_cmpint(add(&rel, 5 * S, 0), ==, RELATION_OK);
+}
+
+static void test_a_long_turnaround_may_exceed_the_round_trip_by_the_drift(void)
+{
+    Relation rel = relation_new();
+    Exchange x = { .l1 = tb_ticks(0), .r2 = tb_ticks(10), .r3 = tb_ticks(10 + 10001000), .l4 = tb_ticks(10000000) };
+
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_OK);
+    relation_init(&rel, &params);
+    x.r3 = tb_plus(x.r3, 1);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_INVALID);
+}
+
+static void test_out_of_order_is_invalid(void)
+{
+    Relation rel = relation_new();
+
+    add(&rel, S, 0);
+    g_assert_cmpint(add(&rel, 0, 0), ==, RELATION_INVALID);
+}
+
+static void test_overlapping_exchanges_are_fine_but_confirm_nothing(void)
+{
+    Relation rel = relation_new();
+    Exchange x = exchange_at(2 * S, 9 * S, MS, MS);
+
+    add(&rel, 0, 0);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_STEPPED);
+    for (int i = 0; i < 10; i++)
+        g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_STEPPED);
+}
+
+static void test_a_clock_that_stands_still_is_no_clock(void)
+{
+    Relation rel = relation_new();
+    Exchange x = { .l1 = tb_ticks(0), .r2 = tb_ticks(500), .r3 = tb_ticks(500), .l4 = tb_ticks(20) };
+
+    relation_add(&rel, &x);
+    x.l1 = tb_ticks(20);
+    x.l4 = tb_ticks(40);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_INVALID);
+}
+
+static void test_a_remote_clock_that_goes_back_is_invalid(void)
+{
+    Relation rel = relation_new();
+    Exchange x = { .l1 = tb_ticks(0), .r2 = tb_ticks(500), .r3 = tb_ticks(510), .l4 = tb_ticks(2000000) };
+
+    relation_add(&rel, &x);
+    x = (Exchange){ .l1 = tb_ticks(2000000), .r2 = tb_ticks(509), .r3 = tb_ticks(520), .l4 = tb_ticks(4000000) };
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_INVALID);
+}
+
+static void test_counters_may_wrap(void)
+{
+    Relation rel = relation_new();
+    uint64_t sent = UINT64_MAX - 5 * (uint64_t)S;
+
+    for (int i = 0; i < 10; i++) {
+        g_assert_cmpint(add(&rel, sent + (uint64_t)i * S, 7 * S), ==, RELATION_OK);
+        g_assert_true(interval_contains(
+            relation_at(&rel, tb_ticks(sent + (uint64_t)i * S + 3 * MS)).tb_ticks, 7 * S));
+    }
+}
+
+static void test_tod_is_bounded_like_the_timebase(void)
+{
+    Relation rel = relation_new();
+    Exchange x = with_tod(exchange_at(0, 77, MS, MS), 77, 0, 5 * NS_PER_S);
+    RelationBounds bounds;
+
+    relation_add(&rel, &x);
+    bounds = relation_at(&rel, x.l4);
+    g_assert_cmpint(bounds.tod_state, ==, RELATION_OK);
+    g_assert_true(interval_contains(bounds.tod_ns, 5 * NS_PER_S));
+    g_assert_cmpint(interval_width(bounds.tod_ns), <, 2100000);
+    bounds = relation_at(&rel, tb_plus(x.l4, S));
+    g_assert_cmpint(interval_width(bounds.tod_ns), >, 2000000 + 2 * 600000);
+    g_assert_cmpint(interval_width(bounds.tod_ns), <, 2100000 + 2 * 600000);
+}
+
+static void test_tod_step_keeps_the_timebase_relation(void)
+{
+    Relation rel = relation_new();
+    RelationBounds bounds;
+    Exchange x;
+
+    for (int i = 0; i < 4; i++) {
+        x = with_tod(exchange_at((uint64_t)i * S, 77, MS, MS), 77, 0, 0);
+        relation_add(&rel, &x);
+    }
+    x = with_tod(exchange_at(4 * S, 77, MS, MS), 77, 0, 5 * NS_PER_S);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_OK);
+    bounds = relation_at(&rel, x.l4);
+    g_assert_cmpuint(bounds.exchanges, ==, 5);
+    g_assert_cmpint(bounds.tod_state, ==, RELATION_STEPPED);
+    g_assert_false(interval_is_bounded(bounds.tod_ns));
+    for (int i = 5; i < 8; i++) {
+        x = with_tod(exchange_at((uint64_t)i * S, 77, MS, MS), 77, 0, 5 * NS_PER_S);
+        relation_add(&rel, &x);
+    }
+    bounds = relation_at(&rel, x.l4);
+    g_assert_cmpint(bounds.tod_state, ==, RELATION_OK);
+    g_assert_true(interval_contains(bounds.tod_ns, 5 * NS_PER_S));
+}
+
+static void test_timebase_step_restarts_the_tod_relation(void)
+{
+    Relation rel = relation_new();
+    Exchange x = with_tod(exchange_at(0, 0, MS, MS), 0, 0, 0);
+
+    relation_add(&rel, &x);
+    x = with_tod(exchange_at(S, S, MS, MS), S, 0, 0);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_STEPPED);
+    g_assert_cmpint(relation_at(&rel, x.l4).tod_state, ==, RELATION_STEPPED);
+}
+
+static void test_impossible_tod_does_not_hurt_the_timebase(void)
+{
+    Relation rel = relation_new();
+    Exchange x = with_tod(exchange_at(0, 0, MS, MS), 0, 0, 0);
+
+    relation_add(&rel, &x);
+    x = with_tod(exchange_at(S, 0, MS, MS), 0, 0, 0);
+    x.tod_l4 = tod_ns(x.tod_l1.raw - 1);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_OK);
+    g_assert_cmpint(relation_at(&rel, x.l4).tod_state, ==, RELATION_INVALID);
+    x = with_tod(exchange_at(2 * S, 0, MS, MS), 0, 0, 0);
+    x.tod_r3 = tod_ns(x.tod_r2.raw - 1);
+    relation_add(&rel, &x);
+    g_assert_cmpint(relation_at(&rel, x.l4).tod_state, ==, RELATION_INVALID);
+}
+
+static void test_states_have_names(void)
+{
+    g_assert_cmpstr(relation_state_name(RELATION_NONE), ==, "none");
+    g_assert_cmpstr(relation_state_name(RELATION_OK), ==, "ok");
+    g_assert_cmpstr(relation_state_name(RELATION_STEPPED), ==, "stepped");
+    g_assert_cmpstr(relation_state_name(RELATION_INVALID), ==, "invalid");
+}
+
+#define CASE(name, function) g_test_add_func("/relation/" name, function)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    CASE("starts-with-no-bounds", test_starts_with_no_bounds);
+    CASE("one-exchange-gives-its-bounds", test_one_exchange_gives_its_bounds);
+    CASE("bounds-widen-while-the-peer-is-silent", test_bounds_widen_while_the_peer_is_silent);
+    CASE("exchanges-narrow-each-other", test_exchanges_narrow_each_other);
+    CASE("empty-intersection-means-step", test_empty_intersection_means_step);
+    CASE("another-step-starts-confirming-again", test_another_step_starts_confirming_again);
+    CASE("impossible-exchanges-are-invalid", test_impossible_exchanges_are_invalid);
+    CASE("invalid-is-left-through-stepped", test_invalid_is_left_through_stepped);
+    CASE("a-long-turnaround-may-exceed-the-round-trip-by-the-drift",
+         test_a_long_turnaround_may_exceed_the_round_trip_by_the_drift);
+    CASE("out-of-order-is-invalid", test_out_of_order_is_invalid);
+    CASE("overlapping-exchanges-are-fine-but-confirm-nothing",
+         test_overlapping_exchanges_are_fine_but_confirm_nothing);
+    CASE("a-clock-that-stands-still-is-no-clock", test_a_clock_that_stands_still_is_no_clock);
+    CASE("a-remote-clock-that-goes-back-is-invalid", test_a_remote_clock_that_goes_back_is_invalid);
+    CASE("counters-may-wrap", test_counters_may_wrap);
+    CASE("tod-is-bounded-like-the-timebase", test_tod_is_bounded_like_the_timebase);
+    CASE("tod-step-keeps-the-timebase-relation", test_tod_step_keeps_the_timebase_relation);
+    CASE("timebase-step-restarts-the-tod-relation", test_timebase_step_restarts_the_tod_relation);
+    CASE("impossible-tod-does-not-hurt-the-timebase", test_impossible_tod_does_not_hurt_the_timebase);
+    CASE("states-have-names", test_states_have_names);
+    return g_test_run();
+}
