@@ -32,6 +32,7 @@ GQuark tbsync_error_quark(void);
 /* D-Bus error name of a GError of any domain; foreign domains give ".Failed". Static string. */
 const char *tbsync_error_dbus_name(const GError *error);
 
-/* A GError from a D-Bus error name and message; unknown names give TBSYNC_ERROR_FAILED. message may be NULL.
- * (transfer full) */
+/* A GError from a D-Bus error name and message; unknown names give TBSYNC_ERROR_FAILED, those that bus
+ * and libsystemd use for calls that never reached their method give UNAVAILABLE, DENIED, TIMEOUT or INVALID. Both may
+ * be NULL. (transfer full) */
 GError *tbsync_error_from_dbus(const char *name, const char *message);
