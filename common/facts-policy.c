@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Relation and policy of facts-codec.h. */
+#include <stddef.h>
+#include <string.h>
+
+#include "error.h"
+#include "facts-codec.h"
+#include "facts-table.h"
+#include "json-text.h"
+
+/* ---- relation ---- */
+
+typedef enum Presence { PRESENT, ABSENT, WRONG } Presence;
+
+static Presence read_integer(JsonObject *object, const char *name, gint64 *ret, GError **error)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    if (node == NULL)
+        return ABSENT;
+    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64) {
+        g_autofree char *value = json_text_describe(node);
+        fact_refuse(error, name, value, "an integer");
+        return WRONG;
+    }
+    *ret = json_node_get_int(node);
+    return PRESENT;
+}
+
+/* Both ends or none: one alone proves nothing about the other side. */
+static gboolean read_bounds(JsonObject *object, const char *lo_name, const char *hi_name, Interval *ret, GError **error)
+{
+    Interval bounds = INTERVAL_UNBOUNDED;
+    Presence lo = read_integer(object, lo_name, &bounds.lo, error);
+    Presence hi = lo == WRONG ? WRONG : read_integer(object, hi_name, &bounds.hi, error);
+
+    if (hi == WRONG)
+        return FALSE;
+    if (lo != hi) {
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s is missing beside %s",
+                    lo == ABSENT ? lo_name : hi_name, lo == ABSENT ? hi_name : lo_name);
+        return FALSE;
+    }
+    if (bounds.lo > bounds.hi) {
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID,
+                    "%s: %" G_GINT64_FORMAT " is above %s, %" G_GINT64_FORMAT, lo_name, bounds.lo, hi_name, bounds.hi);
+        return FALSE;
+    }
+    *ret = bounds;
+    return TRUE;
+}
+
+gboolean relation_from_json(JsonObject *object, guint64 timebase_hz, RelationBounds *ret, GError **error)
+{
+    RelationBounds bounds = { .state = RELATION_NONE };
+    gint64 age_ns = 0;
+
+    if (!read_bounds(object, "tb_lo", "tb_hi", &bounds.tb_ticks, error) ||
+        !read_bounds(object, "tod_lo_ns", "tod_hi_ns", &bounds.tod_ns, error) ||
+        read_integer(object, "age_ns", &age_ns, error) == WRONG)
+        return FALSE;
+    if (age_ns < 0) {
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "age_ns: %" G_GINT64_FORMAT " is negative", age_ns);
+        return FALSE;
+    }
+    if (bounds.tb_ticks.lo > INT64_MIN && bounds.tb_ticks.hi < INT64_MAX) {
+        bounds.state = RELATION_OK;
+        bounds.exchanges = 1;
+    }
+    bounds.age_ticks = ns_to_ticks_ceil(age_ns, timebase_hz > 0 ? timebase_hz : TB_FREQUENCY_POWER_HZ);
+    *ret = bounds;
+    return TRUE;
+}
+
+/* ---- policy ---- */
+
+static const FactWord words_unknown_mode[] = {
+    { "negotiated", UNKNOWN_MODE_NEGOTIATED },
+    { "strict", UNKNOWN_MODE_STRICT },
+    { "monitor", UNKNOWN_MODE_MONITOR },
+    { NULL },
+};
+static const FactWord words_blocks[] = { { "block", TRUE }, { "allow", FALSE }, { NULL } };
+
+#define NS_PER_MS      (NS_PER_S / 1000)
+#define POLICY_MAX_MS  INT64_C(3600000)
+#define POLICY_MAX_SEC INT64_C(86400)
+
+typedef struct PolicyKey {
+    const char *name;
+    const FactWord *words; /* NULL: an integer from 0 to max, times unit_ns */
+    gsize offset;
+    gint64 max, unit_ns;
+} PolicyKey;
+
+#define BLOCKS(name, member)             { name, words_blocks, offsetof(Policy, member) }
+#define SPAN(name, member, max, unit_ns) { name, NULL, offsetof(Policy, member), max, unit_ns }
+
+static const PolicyKey policy_keys[] = {
+    { "UnknownMode", words_unknown_mode, offsetof(Policy, unknown_mode) },
+    BLOCKS("SourceUnknown", source_unknown_blocks),
+    BLOCKS("WhenUnavailable", unavailable_blocks),
+    BLOCKS("RelationUnknown", relation_unknown_blocks),
+    BLOCKS("UnknownFacts", unknown_facts_block),
+    SPAN("MaxForwardJumpMSec", max_forward_jump_ns, POLICY_MAX_MS, NS_PER_MS),
+    SPAN("MaxRelationAgeSec", max_relation_age_ns, POLICY_MAX_SEC, NS_PER_S),
+    SPAN("MaxTodSkewMSec", max_tod_skew_ns, POLICY_MAX_MS, NS_PER_MS),
+};
+
+static gboolean set_words(const PolicyKey *key, Policy *policy, const char *text, GError **error)
+{
+    void *at = (char *)policy + key->offset;
+    int value;
+
+    if (!fact_word_parse(key->words, text, &value)) {
+        g_autofree char *wanted = fact_words_list(key->words);
+        return fact_refuse(error, key->name, text, wanted);
+    }
+    if (key->words == words_blocks)
+        *(bool *)at = value;
+    else
+        *(UnknownMode *)at = (UnknownMode)value;
+    return TRUE;
+}
+
+static gboolean set_key(const PolicyKey *key, Policy *policy, const char *text, GError **error)
+{
+    gint64 value;
+
+    if (key->words != NULL)
+        return set_words(key, policy, text, error);
+    if (!g_ascii_string_to_signed(text, 10, 0, key->max, &value, NULL)) {
+        g_autofree char *wanted = g_strdup_printf("an integer from 0 to %" G_GINT64_FORMAT, key->max);
+        return fact_refuse(error, key->name, text, wanted);
+    }
+    *(gint64 *)(void *)((char *)policy + key->offset) = value * key->unit_ns;
+    return TRUE;
+}
+
+gboolean policy_set(Policy *policy, const char *key, const char *value, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(policy_keys); i++)
+        if (strcmp(policy_keys[i].name, key) == 0)
+            return set_key(&policy_keys[i], policy, value, error);
+    return fact_refuse(error, "[Policy]", key, "a known key");
+}
+
+gboolean policy_from_json(JsonObject *object, Policy *policy, GError **error)
+{
+    Policy changed = *policy;
+
+    for (guint i = 0; i < G_N_ELEMENTS(policy_keys); i++) {
+        const PolicyKey *key = &policy_keys[i];
+        JsonNode *node = json_object_get_member(object, key->name);
+        GType wanted = key->words != NULL ? G_TYPE_STRING : G_TYPE_INT64;
+        if (node == NULL)
+            continue;
+        g_autofree char *text = json_text_describe(node);
+        if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != wanted)
+            return fact_refuse(error, key->name, text, key->words != NULL ? "a string" : "an integer");
+        if (!set_key(key, &changed, key->words != NULL ? json_node_get_string(node) : text, error))
+            return FALSE;
+    }
+    *policy = changed;
+    return TRUE;
+}
