@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+
+/* A record is some kB; what is larger was not written by us. */
+#define RECORD_BYTES_MAX (4u * 1024 * 1024)
+
+typedef struct Job {
+    char *path;
+    char *text; /* NULL: remove the file */
+    GTask *task; /* (nullable) */
+} Job;
+
+struct Ledger {
+    char *migrations;
+    char *guests;
+    guint max_records;
+    GPtrArray *ids; /* of char*, ascending, which is oldest first */
+    GThreadPool *writer;
+    GMutex lock;         /* guards pending */
+    GHashTable *pending; /* path -> text not yet on disk; "" text means removal */
+};
+
+static void job_free(Job *job)
+{
+    g_free(job->path);
+    g_free(job->text);
+    g_clear_object(&job->task);
+    g_free(job);
+}
+
+static gboolean fail(GError **error, const char *what, const char *path)
+{
+    int saved = errno;
+
+    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "cannot %s %s: %s", what, path, g_strerror(saved));
+    return FALSE;
+}
+
+static gboolean write_all(int fd, const char *text, const char *path, GError **error)
+{
+    gsize left = strlen(text);
+
+    while (left > 0) {
+        gssize n = write(fd, text, left);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(error, "write", path);
+        text += n;
+        left -= (gsize)n;
+    }
+    if (fsync(fd) < 0)
+        return fail(error, "sync", path);
+    return TRUE;
+}
+
+static gboolean sync_directory(const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    gboolean ok;
+
+    if (fd < 0)
+        return fail(error, "open", directory);
+    ok = fsync(fd) == 0 || fail(error, "sync", directory);
+    close(fd);
+    return ok;
+}
+
+static gboolean write_file(const char *path, const char *text, GError **error)
+{
+    g_autofree char *temporary = g_strconcat(path, ".new", NULL);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    gboolean ok;
+
+    if (fd < 0)
+        return fail(error, "create", temporary);
+    ok = write_all(fd, text, temporary, error);
+    if (close(fd) < 0 && ok)
+        ok = fail(error, "close", temporary);
+    if (ok && rename(temporary, path) < 0)
+        ok = fail(error, "rename to", path);
+    if (!ok) {
+        unlink(temporary);
+        return FALSE;
+    }
+    return sync_directory(path, error);
+}
+
+static gboolean remove_file(const char *path, GError **error)
+{
+    if (unlink(path) < 0 && errno != ENOENT)
+        return fail(error, "remove", path);
+    return TRUE;
+}
+
+/* In the writer's thread. */
+static void run_job(void *pointer, void *pool_data)
+{
+    Job *job = pointer;
+    Ledger *ledger = pool_data;
+    g_autoptr(GError) error = NULL;
+    gboolean ok = job->text ? write_file(job->path, job->text, &error) : remove_file(job->path, &error);
+
+    g_mutex_lock(&ledger->lock);
+    /* A newer write of the same path may be queued behind this one: then its text stays. */
+    if (g_strcmp0(g_hash_table_lookup(ledger->pending, job->path), job->text ? job->text : "") == 0)
+        g_hash_table_remove(ledger->pending, job->path);
+    g_mutex_unlock(&ledger->lock);
+    if (job->task && ok)
+        g_task_return_boolean(job->task, TRUE);
+    else if (job->task)
+        g_task_return_error(job->task, g_steal_pointer(&error));
+    else if (!ok)
+        g_warning("%s", error->message);
+    job_free(job);
+}
+
+static void submit(Ledger *ledger, char *path, char *text, GTask *task)
+{
+    Job *job = g_new0(Job, 1);
+
+    job->path = path;
+    job->text = text;
+    job->task = task;
+    g_mutex_lock(&ledger->lock);
+    g_hash_table_replace(ledger->pending, g_strdup(path), g_strdup(text ? text : ""));
+    g_mutex_unlock(&ledger->lock);
+    g_thread_pool_push(ledger->writer, job, NULL);
+}
+
+static int compare_ids(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static gboolean load_ids(Ledger *ledger, GError **error)
+{
+    g_autoptr(GDir) dir = g_dir_open(ledger->migrations, 0, error);
+    const char *name;
+
+    if (!dir)
+        return FALSE;
+    while ((name = g_dir_read_name(dir))) {
+        if (g_str_has_suffix(name, ".new")) {
+            g_autofree char *path = g_build_filename(ledger->migrations, name, NULL);
+
+            unlink(path);
+        } else if (g_str_has_suffix(name, ".json")) {
+            g_ptr_array_add(ledger->ids, g_strndup(name, strlen(name) - strlen(".json")));
+        }
+    }
+    g_ptr_array_sort(ledger->ids, compare_ids);
+    return TRUE;
+}
+
+static void trim(Ledger *ledger)
+{
+    while (ledger->ids->len > ledger->max_records) {
+        const char *id = g_ptr_array_index(ledger->ids, 0);
+
+        submit(ledger, g_strdup_printf("%s/%s.json", ledger->migrations, id), NULL, NULL);
+        g_ptr_array_remove_index(ledger->ids, 0);
+    }
+}
+
+static gboolean make_directory(const char *path, GError **error)
+{
+    if (g_mkdir_with_parents(path, 0755) < 0)
+        return fail(error, "create", path);
+    if (access(path, W_OK | X_OK) < 0)
+        return fail(error, "write in", path);
+    return TRUE;
+}
+
+Ledger *ledger_new(const char *directory, guint max_records, GError **error)
+{
+    g_autoptr(Ledger) ledger = g_new0(Ledger, 1);
+
+    g_mutex_init(&ledger->lock);
+    ledger->migrations = g_build_filename(directory, "migrations", NULL);
+    ledger->guests = g_build_filename(directory, "guests", NULL);
+    ledger->max_records = MAX(max_records, 1);
+    ledger->ids = g_ptr_array_new_with_free_func(g_free);
+    ledger->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    ledger->writer = g_thread_pool_new(run_job, ledger, 1, FALSE, NULL);
+    if (!make_directory(ledger->migrations, error) || !make_directory(ledger->guests, error) ||
+        !load_ids(ledger, error))
+        return NULL;
+    trim(ledger);
+    return g_steal_pointer(&ledger);
+}
+
+void ledger_free(Ledger *ledger)
+{
+    if (!ledger)
+        return;
+    if (ledger->writer)
+        g_thread_pool_free(ledger->writer, FALSE, TRUE);
+    g_clear_pointer(&ledger->pending, g_hash_table_unref);
+    g_clear_pointer(&ledger->ids, g_ptr_array_unref);
+    g_free(ledger->migrations);
+    g_free(ledger->guests);
+    g_mutex_clear(&ledger->lock);
+    g_free(ledger);
+}
+
+static gboolean find_id(const Ledger *ledger, const char *id, guint *ret_index)
+{
+    for (guint i = ledger->ids->len; i-- > 0;) {
+        if (strcmp(g_ptr_array_index(ledger->ids, i), id) == 0) {
+            *ret_index = i;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+char *ledger_new_id(Ledger *ledger, gint64 real_ns, const char *uuid)
+{
+    for (;; real_ns += 1000) {
+        g_autoptr(GDateTime) t = g_date_time_new_from_unix_utc(real_ns / 1000000000);
+        g_autofree char *stamp = g_date_time_format(t, "%Y%m%dT%H%M%S");
+        g_autofree char *id = g_strdup_printf("%s.%06uZ-%.8s", stamp,
+                                              (guint)(real_ns % 1000000000 / 1000), uuid);
+        guint ignored;
+
+        if (!find_id(ledger, id, &ignored))
+            return g_steal_pointer(&id);
+    }
+}
+
+void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record, GAsyncReadyCallback callback,
+                      void *data)
+{
+    g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), record);
+    GTask *task = callback ? g_task_new(NULL, NULL, callback, data) : NULL;
+    guint ignored;
+
+    if (!find_id(ledger, id, &ignored)) {
+        g_ptr_array_add(ledger->ids, g_strdup(id));
+        g_ptr_array_sort(ledger->ids, compare_ids);
+    }
+    submit(ledger, g_strdup_printf("%s/%s.json", ledger->migrations, id), json_to_string(node, FALSE), task);
+    trim(ledger);
+}
+
+gboolean ledger_put_finish(Ledger *ledger, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+GPtrArray *ledger_ids(const Ledger *ledger, guint limit)
+{
+    GPtrArray *ids = g_ptr_array_new();
+    guint n = ledger->ids->len;
+
+    for (guint i = 0; i < n && (limit == 0 || i < limit); i++)
+        g_ptr_array_add(ids, g_ptr_array_index(ledger->ids, n - 1 - i));
+    return ids;
+}
+
+/* The text under `path`, pending or on disk; NULL if there is none. */
+static char *read_text(const Ledger *ledger, const char *path)
+{
+    g_autofree char *text = NULL;
+    const char *pending;
+    gsize length;
+
+    g_mutex_lock((GMutex *)&ledger->lock);
+    pending = g_hash_table_lookup(ledger->pending, path);
+    text = g_strdup(pending);
+    g_mutex_unlock((GMutex *)&ledger->lock);
+    if (text)
+        return *text ? g_steal_pointer(&text) : NULL;
+    if (!g_file_get_contents(path, &text, &length, NULL) || length > RECORD_BYTES_MAX ||
+        !g_utf8_validate(text, (gssize)length, NULL))
+        return NULL;
+    return g_steal_pointer(&text);
+}
+
+char *ledger_get(const Ledger *ledger, const char *id, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("%s/%s.json", ledger->migrations, id);
+    char *text = NULL;
+    guint ignored;
+
+    if (find_id(ledger, id, &ignored))
+        text = read_text(ledger, path);
+    if (!text)
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_MIGRATION, "no migration '%s' is recorded here", id);
+    return text;
+}
+
+/* The UUID becomes a file name: the caller's input was validated, this is the second lock on the door. */
+static char *guest_path(const Ledger *ledger, const char *uuid)
+{
+    g_assert(g_uuid_string_is_valid(uuid));
+    return g_strdup_printf("%s/%s.json", ledger->guests, uuid);
+}
+
+static gint64 member_int(JsonObject *object, const char *name)
+{
+    return json_object_get_int_member_with_default(object, name, 0);
+}
+
+gboolean ledger_get_guest(const Ledger *ledger, const char *uuid, GuestEntry *ret)
+{
+    g_autofree char *path = guest_path(ledger, uuid);
+    g_autofree char *text = read_text(ledger, path);
+    g_autoptr(JsonNode) node = text ? json_from_string(text, NULL) : NULL;
+    JsonObject *object;
+
+    if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+        return FALSE;
+    object = json_node_get_object(node);
+    if (member_int(object, "version") != LEDGER_VERSION)
+        return FALSE;
+    *ret = (GuestEntry){
+        .offset_known = json_object_has_member(object, "tb_offset_ticks"),
+        .offset_ticks = member_int(object, "tb_offset_ticks"),
+        .ahead_lo_ticks = member_int(object, "ahead_lo_ticks"),
+        .ahead_hi_ticks = member_int(object, "ahead_hi_ticks"),
+        .paused_here = json_object_get_boolean_member_with_default(object, "paused_here", FALSE),
+    };
+    return TRUE;
+}
+
+void ledger_put_guest(Ledger *ledger, const char *uuid, const GuestEntry *entry)
+{
+    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+    JsonObject *object = json_object_new();
+
+    json_node_take_object(node, object);
+    json_object_set_int_member(object, "version", LEDGER_VERSION);
+    json_object_set_string_member(object, "uuid", uuid);
+    if (entry->offset_known)
+        json_object_set_int_member(object, "tb_offset_ticks", entry->offset_ticks);
+    json_object_set_int_member(object, "ahead_lo_ticks", entry->ahead_lo_ticks);
+    json_object_set_int_member(object, "ahead_hi_ticks", entry->ahead_hi_ticks);
+    json_object_set_boolean_member(object, "paused_here", entry->paused_here);
+    submit(ledger, guest_path(ledger, uuid), json_to_string(node, FALSE), NULL);
+}
+
+void ledger_drop_guest(Ledger *ledger, const char *uuid)
+{
+    submit(ledger, guest_path(ledger, uuid), NULL, NULL);
+}
+
+void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest)
+{
+    GuestEntry entry;
+
+    if (FACT_KNOWN(guest, GUEST_TB_OFFSET_TICKS) || !FACT_KNOWN(guest, GUEST_UUID) ||
+        !ledger_get_guest(ledger, guest->uuid, &entry))
+        return;
+    if (entry.offset_known) {
+        guest->tb_offset_ticks = entry.offset_ticks;
+        FACT_SET(guest, GUEST_TB_OFFSET_TICKS);
+    }
+    guest->ahead_lo_ticks = entry.ahead_lo_ticks;
+    guest->ahead_hi_ticks = entry.ahead_hi_ticks;
+    FACT_SET(guest, GUEST_AHEAD_LO_TICKS);
+    FACT_SET(guest, GUEST_AHEAD_HI_TICKS);
+}

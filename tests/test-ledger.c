@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ledger.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "error.h"
+
+#define UUID  "5a5a5a5a-1111-4222-8333-00000000beef"
+#define T0_NS G_GINT64_CONSTANT(1700000000000000000)
+
+typedef struct Fixture {
+    char *directory;
+    Ledger *ledger;
+} Fixture;
+
+static Ledger *open_ledger(const char *directory, guint max_records)
+{
+    g_autoptr(GError) error = NULL;
+    Ledger *ledger = ledger_new(directory, max_records, &error);
+
+    g_assert_no_error(error);
+    return ledger;
+}
+
+static void set_up(Fixture *f, gconstpointer data)
+{
+    f->directory = g_dir_make_tmp("tbsyncd-ledger-XXXXXX", NULL);
+    f->ledger = open_ledger(f->directory, 10);
+}
+
+static void remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+
+        remove_tree(child);
+    }
+    g_remove(path);
+}
+
+static void tear_down(Fixture *f, gconstpointer data)
+{
+    g_clear_pointer(&f->ledger, ledger_free);
+    remove_tree(f->directory);
+    g_free(f->directory);
+}
+
+static void on_put(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autoptr(GError) error = NULL;
+    int *done = data;
+
+    *done = ledger_put_finish(NULL, result, &error) ? 1 : -1;
+}
+
+static int put(Fixture *f, const char *id, int value)
+{
+    JsonObject *record = json_object_new();
+    int done = 0;
+
+    json_object_set_int_member(record, "version", LEDGER_VERSION);
+    json_object_set_int_member(record, "value", value);
+    ledger_put_async(f->ledger, id, record, on_put, &done);
+    json_object_unref(record);
+    while (done == 0)
+        g_main_context_iteration(NULL, TRUE);
+    return done;
+}
+
+static gint64 value_of(const Ledger *ledger, const char *id)
+{
+    g_autofree char *text = ledger_get(ledger, id, NULL);
+    g_autoptr(JsonNode) node = text ? json_from_string(text, NULL) : NULL;
+
+    return node ? json_object_get_int_member(json_node_get_object(node), "value") : -1;
+}
+
+static void test_record_survives_restart(Fixture *f, gconstpointer data)
+{
+    g_autofree char *id = ledger_new_id(f->ledger, T0_NS, UUID);
+
+    g_assert_cmpint(put(f, id, 1), ==, 1);
+    g_assert_cmpint(put(f, id, 2), ==, 1);
+    ledger_free(f->ledger);
+    f->ledger = open_ledger(f->directory, 10);
+    g_assert_cmpint(value_of(f->ledger, id), ==, 2);
+}
+
+static void test_unwritten_record_is_already_read(Fixture *f, gconstpointer data)
+{
+    g_autofree char *id = ledger_new_id(f->ledger, T0_NS, UUID);
+    JsonObject *record = json_object_new();
+
+    json_object_set_int_member(record, "value", 7);
+    ledger_put_async(f->ledger, id, record, NULL, NULL);
+    json_object_unref(record);
+    g_assert_cmpint(value_of(f->ledger, id), ==, 7); /* whether or not the writer was faster */
+}
+
+static void test_ids_sort_by_time_and_are_unique(Fixture *f, gconstpointer data)
+{
+    g_autofree char *first = ledger_new_id(f->ledger, T0_NS, UUID);
+    g_autofree char *same_instant = NULL;
+    g_autofree char *later = NULL;
+    g_autoptr(GPtrArray) ids = NULL;
+
+    g_assert_cmpstr(first, ==, "20231114T221320.000000Z-5a5a5a5a");
+    put(f, first, 1);
+    same_instant = ledger_new_id(f->ledger, T0_NS, UUID);
+    put(f, same_instant, 2);
+    later = ledger_new_id(f->ledger, T0_NS + 5000000000, UUID);
+    put(f, later, 3);
+    g_assert_cmpstr(first, !=, same_instant);
+    ids = ledger_ids(f->ledger, 2);
+    g_assert_cmpuint(ids->len, ==, 2);
+    g_assert_cmpstr(g_ptr_array_index(ids, 0), ==, later);
+    g_assert_cmpstr(g_ptr_array_index(ids, 1), ==, same_instant);
+}
+
+static void test_oldest_records_go_first(Fixture *f, gconstpointer data)
+{
+    g_autofree char *oldest = ledger_new_id(f->ledger, T0_NS, UUID);
+    g_autoptr(GPtrArray) ids = NULL;
+    g_autoptr(GError) error = NULL;
+
+    put(f, oldest, 0);
+    for (int i = 1; i <= 10; i++) {
+        g_autofree char *id = ledger_new_id(f->ledger, T0_NS + i * G_GINT64_CONSTANT(1000000000), UUID);
+
+        put(f, id, i);
+    }
+    ids = ledger_ids(f->ledger, 0);
+    g_assert_cmpuint(ids->len, ==, 10);
+    g_assert_null(ledger_get(f->ledger, oldest, &error));
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_MIGRATION);
+    g_assert_nonnull(strstr(error->message, oldest));
+    ledger_free(f->ledger);
+    f->ledger = open_ledger(f->directory, 10);
+    g_assert_cmpint(value_of(f->ledger, oldest), ==, -1);
+}
+
+static void test_ids_cannot_leave_the_directory(Fixture *f, gconstpointer data)
+{
+    g_autofree char *outside = g_build_filename(f->directory, "secret.json", NULL);
+
+    g_file_set_contents(outside, "{\"value\":1}", -1, NULL);
+    g_assert_null(ledger_get(f->ledger, "../secret", NULL));
+}
+
+static void test_torn_temporary_file_is_removed(Fixture *f, gconstpointer data)
+{
+    g_autofree char *id = ledger_new_id(f->ledger, T0_NS, UUID);
+    g_autofree char *torn = g_strdup_printf("%s/migrations/%s.json.new", f->directory, id);
+
+    put(f, id, 1);
+    g_file_set_contents(torn, "{\"val", -1, NULL); /* killed while writing the next version */
+    ledger_free(f->ledger);
+    f->ledger = open_ledger(f->directory, 10);
+    g_assert_false(g_file_test(torn, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(value_of(f->ledger, id), ==, 1);
+}
+
+static void test_unwritable_directory_is_named(Fixture *f, gconstpointer data)
+{
+    g_autofree char *file = g_build_filename(f->directory, "file", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_file_set_contents(file, "", 0, NULL);
+    g_assert_null(ledger_new(file, 10, &error));
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED);
+    g_assert_nonnull(strstr(error->message, file));
+}
+
+static void test_failed_write_is_told_and_old_record_stays(Fixture *f, gconstpointer data)
+{
+    g_autofree char *id = ledger_new_id(f->ledger, T0_NS, UUID);
+    g_autofree char *in_the_way = g_strdup_printf("%s/migrations/%s.json.new", f->directory, id);
+
+    put(f, id, 1);
+    g_assert_cmpint(g_mkdir(in_the_way, 0755), ==, 0); /* the temporary file cannot be made */
+    g_assert_cmpint(put(f, id, 2), ==, -1);
+    g_assert_cmpint(value_of(f->ledger, id), ==, 1);
+    g_rmdir(in_the_way);
+    g_assert_cmpint(put(f, id, 3), ==, 1);
+    g_assert_cmpint(value_of(f->ledger, id), ==, 3);
+}
+
+static void test_guest_entry_round_trip(Fixture *f, gconstpointer data)
+{
+    GuestEntry in = { .offset_known = TRUE, .offset_ticks = -(G_GINT64_CONSTANT(5) << 24),
+                      .ahead_lo_ticks = -3, .ahead_hi_ticks = G_MAXINT64, .paused_here = TRUE };
+    GuestEntry out;
+
+    g_assert_false(ledger_get_guest(f->ledger, UUID, &out));
+    ledger_put_guest(f->ledger, UUID, &in);
+    ledger_free(f->ledger);
+    f->ledger = open_ledger(f->directory, 10);
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &out));
+    g_assert_true(out.offset_known);
+    g_assert_cmpint(out.offset_ticks, ==, in.offset_ticks);
+    g_assert_cmpint(out.ahead_lo_ticks, ==, -3);
+    g_assert_cmpint(out.ahead_hi_ticks, ==, G_MAXINT64);
+    g_assert_true(out.paused_here);
+    ledger_drop_guest(f->ledger, UUID);
+    g_assert_false(ledger_get_guest(f->ledger, UUID, &out));
+}
+
+static void test_damaged_guest_entry_is_unknown(Fixture *f, gconstpointer data)
+{
+    static const char *const damaged[] = { "", "{", "[]", "{\"version\":2}", "{\"version\":\"1\"}", "null", "\xff\xfe" };
+    g_autofree char *path = g_strdup_printf("%s/guests/" UUID ".json", f->directory);
+    GuestEntry out;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(damaged); i++) {
+        g_file_set_contents(path, damaged[i], -1, NULL);
+        g_assert_false(ledger_get_guest(f->ledger, UUID, &out));
+    }
+}
+
+static void test_fill_keeps_what_is_known(Fixture *f, gconstpointer data)
+{
+    GuestEntry entry = { .offset_known = TRUE, .offset_ticks = 1 << 24, .ahead_lo_ticks = 1, .ahead_hi_ticks = 2 };
+    GuestFacts guest;
+
+    ledger_put_guest(f->ledger, UUID, &entry);
+    guest_facts_init(&guest);
+    g_strlcpy(guest.uuid, UUID, sizeof guest.uuid);
+    FACT_SET(&guest, GUEST_UUID);
+    ledger_fill_guest(f->ledger, &guest);
+    g_assert_true(FACT_KNOWN(&guest, GUEST_TB_OFFSET_TICKS));
+    g_assert_cmpint(guest.tb_offset_ticks, ==, 1 << 24);
+    g_assert_cmpint(guest.ahead_hi_ticks, ==, 2);
+
+    guest.tb_offset_ticks = 0;
+    ledger_fill_guest(f->ledger, &guest); /* libvirt's own word stands */
+    g_assert_cmpint(guest.tb_offset_ticks, ==, 0);
+}
+
+#define ADD(name, function) g_test_add("/ledger/" name, Fixture, NULL, set_up, function, tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("record-survives-restart", test_record_survives_restart);
+    ADD("unwritten-record-is-already-read", test_unwritten_record_is_already_read);
+    ADD("ids-sort-by-time-and-are-unique", test_ids_sort_by_time_and_are_unique);
+    ADD("oldest-records-go-first", test_oldest_records_go_first);
+    ADD("ids-cannot-leave-the-directory", test_ids_cannot_leave_the_directory);
+    ADD("torn-temporary-file-is-removed", test_torn_temporary_file_is_removed);
+    ADD("unwritable-directory-is-named", test_unwritable_directory_is_named);
+    ADD("failed-write-is-told-and-old-record-stays", test_failed_write_is_told_and_old_record_stays);
+    ADD("guest-entry-round-trip", test_guest_entry_round_trip);
+    ADD("damaged-guest-entry-is-unknown", test_damaged_guest_entry_is_unknown);
+    ADD("fill-keeps-what-is-known", test_fill_keeps_what_is_known);
+    return g_test_run();
+}
