@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* /etc/tbsyncd/tbsyncd.conf and tbsyncd.conf.d/ *.conf -> struct. One table (section, key, parser, default, min, max).
+/* /etc/tbsyncd/tbsyncd.conf and tbsyncd.conf.d/ *.conf -> struct.
  *
- * An unknown section or key, a value out of range or a duplicate peer is TBSYNC_ERROR_INVALID with file, line, key and
- * reason; nothing is defaulted in silence. Missing files are fine: all keys have defaults.
+ * The keys, their defaults, ranges and words stand in one table, config-keys.c; here files are read and merged. A file is
+ * UTF-8 of at most 1 MiB: [Section] lines, Key=Value lines, comments from # or ; at the start of a line, empty lines; white
+ * space around sections, keys and values is dropped, there are no quotes and no continuation lines. A key of a later file
+ * replaces that of an earlier one; twice in one file is an error, and so is one [Peer NAME] twice in one file. A
+ * [Peer NAME] of this host's own name is left out, so that one file serves a whole fleet.
+ *
+ * An unknown section or key, a value out of range or something given twice is TBSYNC_ERROR_INVALID with file, line, section,
+ * key, value and reason; nothing is defaulted in silence. Missing files are fine: all keys have defaults.
  */
 
 #include <glib.h>
@@ -35,13 +41,13 @@ typedef struct Config {
     gint32 tb_drift_ppb;         /* DriftPpb=: simulated only */
     guint32 drift_bound_ppb;     /* DriftBoundPpb=100000: between two hosts */
 
-    /* [Host] overrides of probed facts, each one makes the host simulated; keys as in the offline formats:
-     * PVR=0x004e1202 Kvm= MMU=hash,radix TbOffset=yes QemuVersion= Kernel= CompatLevel= Nested= Caps.ibs=3 ... */
+    /* [Host] overrides of probed facts, each one makes the host simulated: PVR=0x004e1202 MMU=hash,radix TbOffset=yes
+     * Caps.ibs=3 ...; an empty value takes an override of an earlier file back */
     char **host_assignments;     /* "pvr=0x004e1202", for host_facts_assign(); NULL-terminated, may be empty */
 
     /* [Link] */
-    char *listen_address;        /* Listen=[::]:16524, "" = do not listen */
-    guint16 listen_port;
+    char *listen_address;        /* Listen=[::]:16524: an IP literal without brackets; "" = do not listen */
+    guint16 listen_port;         /* 0 with an address: any free port */
     char *ca_file;               /* CAFile=/etc/pki/CA/cacert.pem */
     char *crl_file;              /* CRLFile=/etc/pki/CA/cacrl.pem; a missing default file is no error, a named one is */
     gboolean crl_required;       /* CRLFile= was set */
@@ -66,7 +72,10 @@ typedef struct Config {
     Policy policy;
 } Config;
 
-/* `path`: the main file; drop-ins are read from "<path>.d/" in byte order. */
+#define CONFIG_PORT 16524 /* where tbsyncd listens, unless told otherwise */
+
+/* `path`: the main file; drop-ins, "*.conf", are read from "<path>.d/" in byte order of their names. A file that exists and
+ * cannot be read is TBSYNC_ERROR_FAILED. */
 Config *config_load(const char *path, GError **error);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
