@@ -3,10 +3,12 @@
 
 /* libvirt: connection, events, per-guest state. The only includer of libvirt.h.
  *
- * A read-only connection, re-opened with back-off whenever it is lost; all blocking calls run in GTask threads that see
- * only copies, each with a deadline of its own; a late answer is discarded and the number of outstanding calls is bounded. libvirt's
- * default event implementation is on the default GMainContext (libvirt src/util/vireventglib.c), which
- * must be the daemon's. Nothing here lists domains except guests_refresh(), which no hook path may call.
+ * A read-only connection, re-opened with back-off (0.5 s doubling to 30 s) whenever it is lost; all blocking calls, opening
+ * included, run in threads of their own (guests-calls.h) that see only copies, each with a deadline; a late answer is
+ * discarded and the number of outstanding calls is bounded. libvirt's default event implementation is on the
+ * default GMainContext (libvirt src/util/vireventglib.c), which must be the daemon's; it is registered once per process, the
+ * one thing here that two Guests share. Nothing here lists domains except guests_list_async(), which no hook path may call.
+ * Callbacks run in the main loop and must not free the Guests. Main thread only.
  */
 
 #include <gio/gio.h>
@@ -46,9 +48,11 @@ typedef enum GuestEventKind {
     GUEST_EVENT_QEMU_MIGRATION,  /* raw QEMU MIGRATION; detail = status */
 } GuestEventKind;
 
+/* Events of the time without a connection are lost. Whenever the state becomes GUESTS_UP one GUEST_EVENT_DEFINED_CHANGED
+ * with empty uuid and name says that any guest may have changed. */
 typedef struct GuestEvent {
     GuestEventKind kind;
-    const char *uuid;
+    const char *uuid;     /* lower case, with dashes */
     const char *name;
     const char *detail;   /* libvirt's own words of event and detail, or QEMU's status */
     gint64 seen_real_ns;  /* this host's CLOCK_REALTIME when libvirt told us */
@@ -63,6 +67,8 @@ typedef struct GuestsCallbacks {
 typedef struct GuestsConfig {
     const char *uri;
     gboolean timing_events; /* second, read-write connection for raw QEMU events */
+    guint open_deadline_ms; /* for connecting; 0: 10 s */
+    guint retry_min_ms;     /* first wait before connecting again, doubled each time up to 30 s; 0: 0.5 s */
 } GuestsConfig;
 
 Guests *guests_new(const GuestsConfig *config, const GuestsCallbacks *callbacks, void *data);
@@ -72,8 +78,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guests, guests_free)
 GuestsState guests_state(const Guests *guests);
 const char *guests_error(const Guests *guests); /* (nullable) one sentence */
 gboolean guests_has_timing_events(const Guests *guests);
+const char *guests_timing_error(const Guests *guests); /* (nullable) why they are wanted but not received: one sentence */
 
-/* QEMU version and machine types of libvirt's ppc64 emulator, once known; into facts. */
+/* QEMU version and pseries machine types of libvirt's ppc64 emulator, once known; into facts. Asked for after each
+ * connect and cached: libvirt's first answer may take seconds. */
 void guests_fill_host_facts(const Guests *guests, HostFacts *facts);
 
 /* One domain by UUID. Never lists. deadline in ms from now; TBSYNC_ERROR_TIMEOUT, _UNAVAILABLE. */
