@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The one table of fields that every codec of facts walks. Private to facts-table.c, facts-codec.c and
- * facts-variant.c.
+/* The one table of fields that every codec of facts walks. Private to common/: the codecs and
+ * guest-xml.c.
  *
  * A codec turns a foreign value into a RawFact, which says only what kind of value was found; fact_store() checks
  * it against the field and writes it. fact_load() goes the other way. So a rule (range, words, length) stands in
@@ -40,7 +40,7 @@ typedef struct FactField {
     const FactWord *words;
 } FactField;
 
-/* End with a NULL name. */
+/* Indexed by HostField and GuestField; end with a NULL name. */
 extern const FactField host_fields[];
 extern const FactField guest_fields[];
 
