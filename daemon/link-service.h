@@ -3,7 +3,9 @@
 
 /* org.tbsyncd1.Link on /org/tbsyncd1/link: what a peer may ask of us, and the calls that we make. Thin.
  *
- * Contract: data/dbus-1/org.tbsyncd1.Link.xml and docs/protocol.md.
+ * Contract: data/dbus-1/org.tbsyncd1.Link.xml and docs/protocol.md. Until a Hello of the peer was accepted every other method,
+ * introspection included, is answered with Error.Denied; so is a peer that asks more often than LINK_CALLS_PER_S.
+ * Keeps no state but that; decides nothing about peers or guests. Everything that a peer sends is validated here.
  */
 
 #include <gio/gio.h>
@@ -15,25 +17,42 @@
 #include "relation.h"
 
 #define LINK_PROTOCOL_VERSION 1u
+#define LINK_OBJECT_PATH "/org/tbsyncd1/link"
+#define LINK_INTERFACE "org.tbsyncd1.Link"
+
+/* A peer may call us this often in the long run, and that many times at once: 100 hooks of one host at the same time fit in. */
+#define LINK_CALLS_PER_S 128
+#define LINK_CALLS_BURST 512
 
 typedef struct LinkServiceOps {
     const TbClock *clock;
-    /* Own facts, sent with Hello and GetHost. (transfer none) */
+    /* Own facts, sent with Hello. HOST_NAME must be known. (transfer none) */
     const HostFacts *(*host_facts)(void *data);
-    /* The peer said hello: returns FALSE to refuse (version, simulated against real, name differs). */
+    /* The peer said hello: returns FALSE to refuse (version, simulated against real, name differs). `peer` holds the name
+     * that it gave; of a peer with another protocol version nothing but the name is known. May be called again. */
     gboolean (*hello)(const char *peer_name, guint32 version, const HostFacts *peer, void *data, GError **error);
+    /* (nullable) A Hello was refused before `hello` could be asked, since it was malformed. */
+    void (*hello_refused)(const GError *error, void *data);
     /* FindGuest: must answer with link_service_reply_find() or _reply_error(), may do so later. The deadline is the
-     * caller's; the reference to `call` is the callee's to drop. */
+     * caller's; the reference to `call` is the callee's to drop. `uuid` is valid and in lower case. */
     void (*find_guest)(const char *peer_name, const char *uuid, sd_bus_message *call, void *data);
 } LinkServiceOps;
 
-/* Adds the vtable to `bus`; `ops` and `data` must outlive the bus. `peer_name` is the authorised name. */
+/* Adds the vtable to `bus`; `ops` and `data` must outlive the bus. `peer_name` is the authorised name. Negative errno on
+ * failure. */
 int link_service_add(sd_bus *bus, const char *peer_name, const LinkServiceOps *ops, void *data);
 
+/* guest: (nullable) for ROLE_ABSENT. A caller that is gone by now is no error. */
 void link_service_reply_find(sd_bus_message *call, GuestRole role, const GuestFacts *guest);
 void link_service_reply_error(sd_bus_message *call, const GError *error);
 
-/* Calls. Each has a deadline; callbacks are not called after the bus is closed by us. */
+/* "absent", "inactive", "active", "migrating-out" */
+const char *link_role_name(GuestRole role);
+
+/* Calls. Each has a deadline in ms from now; the callback comes once, from the loop. It is not called after the bus was
+ * closed by us or the slot was released. ret_slot: (nullable) (transfer full); releasing it forgets the call.
+ * Negative errno if nothing was sent; the callback is not called then.
+ * Errors: what the peer answered; TBSYNC_ERROR_TIMEOUT, _UNREACHABLE: the link was lost; _INVALID: malformed answer. */
 typedef void (*LinkHelloDone)(guint32 version, const HostFacts *peer, const GError *error, void *data);
 int link_call_hello(sd_bus *bus, const HostFacts *own, guint deadline_ms, LinkHelloDone done, void *data,
                     sd_bus_slot **ret_slot);
@@ -43,6 +62,7 @@ typedef void (*LinkExchangeDone)(const Exchange *exchange, const GError *error, 
 int link_call_exchange(sd_bus *bus, const TbClock *clock, guint deadline_ms, LinkExchangeDone done, void *data,
                        sd_bus_slot **ret_slot);
 
+/* guest: NULL if absent. Its uuid is the one that was asked for. */
 typedef void (*LinkFindDone)(GuestRole role, const GuestFacts *guest, const GError *error, void *data);
 int link_call_find_guest(sd_bus *bus, const char *uuid, guint deadline_ms, LinkFindDone done, void *data,
                          sd_bus_slot **ret_slot);
