@@ -129,7 +129,8 @@ static void test_oldest_records_go_first(Fixture *f, gconstpointer data)
 
     put(f, oldest, 0);
     for (int i = 1; i <= 10; i++) {
-        g_autofree char *id = ledger_new_id(f->ledger, T0_NS + i * G_GINT64_CONSTANT(1000000000), UUID);
+        g_autofree char *id =
+            ledger_new_id(f->ledger, T0_NS + i * G_GINT64_CONSTANT(1000000000), UUID);
 
         put(f, id, i);
     }
@@ -191,8 +192,11 @@ static void test_failed_write_is_told_and_old_record_stays(Fixture *f, gconstpoi
 
 static void test_guest_entry_round_trip(Fixture *f, gconstpointer data)
 {
-    GuestEntry in = { .offset_known = TRUE, .offset_ticks = -(G_GINT64_CONSTANT(5) << 24),
-                      .ahead_lo_ticks = -3, .ahead_hi_ticks = G_MAXINT64, .paused_here = TRUE };
+    GuestEntry in = { .offset_known = TRUE,
+                      .offset_ticks = -(G_GINT64_CONSTANT(5) << 24),
+                      .ahead_lo_ticks = -3,
+                      .ahead_hi_ticks = G_MAXINT64,
+                      .paused_here = TRUE };
     GuestEntry out;
 
     g_assert_false(ledger_get_guest(f->ledger, UUID, &out));
@@ -211,7 +215,9 @@ static void test_guest_entry_round_trip(Fixture *f, gconstpointer data)
 
 static void test_damaged_guest_entry_is_unknown(Fixture *f, gconstpointer data)
 {
-    static const char *const damaged[] = { "", "{", "[]", "{\"version\":2}", "{\"version\":\"1\"}", "null", "\xff\xfe" };
+    static const char *const damaged[] = {
+        "", "{", "[]", "{\"version\":2}", "{\"version\":\"1\"}", "null", "\xff\xfe"
+    };
     g_autofree char *path = g_strdup_printf("%s/guests/" UUID ".json", f->directory);
     GuestEntry out;
 
@@ -223,7 +229,9 @@ static void test_damaged_guest_entry_is_unknown(Fixture *f, gconstpointer data)
 
 static void test_fill_keeps_what_is_known(Fixture *f, gconstpointer data)
 {
-    GuestEntry entry = { .offset_known = TRUE, .offset_ticks = 1 << 24, .ahead_lo_ticks = 1, .ahead_hi_ticks = 2 };
+    GuestEntry entry = {
+        .offset_known = TRUE, .offset_ticks = 1 << 24, .ahead_lo_ticks = 1, .ahead_hi_ticks = 2
+    };
     GuestFacts guest;
 
     ledger_put_guest(f->ledger, UUID, &entry);
@@ -252,7 +260,8 @@ int main(int argc, char **argv)
     ADD("ids-cannot-leave-the-directory", test_ids_cannot_leave_the_directory);
     ADD("torn-temporary-file-is-removed", test_torn_temporary_file_is_removed);
     ADD("unwritable-directory-is-named", test_unwritable_directory_is_named);
-    ADD("failed-write-is-told-and-old-record-stays", test_failed_write_is_told_and_old_record_stays);
+    ADD("failed-write-is-told-and-old-record-stays",
+        test_failed_write_is_told_and_old_record_stays);
     ADD("guest-entry-round-trip", test_guest_entry_round_trip);
     ADD("damaged-guest-entry-is-unknown", test_damaged_guest_entry_is_unknown);
     ADD("fill-keeps-what-is-known", test_fill_keeps_what_is_known);
