@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guests.h"
+
+#include "error.h"
+#include "guests-private.h"
+
+#include <gio/gunixsocketaddress.h>
+#include <glib/gstdio.h>
+#include <libvirt/libvirt.h>
+#include <string.h>
+
+/* The domain that libvirt's test driver starts with; all connections of a process share it. */
+#define TEST_URI  "test:///default"
+#define TEST_NAME "test"
+#define TEST_UUID "6695eb01-f6a4-8304-79aa-97f2502e193f"
+
+typedef struct World {
+    Guests *guests;
+    GArray *kinds; /* of GuestEventKind, the refresh at connect left out */
+    guint refreshes;
+    guint changes;
+    char *uuid, *name, *detail; /* of the last event */
+    gint64 seen_real_ns;
+} World;
+
+static void on_event(const GuestEvent *event, void *data)
+{
+    World *world = data;
+
+    if (*event->uuid == '\0') {
+        g_assert_cmpint(event->kind, ==, GUEST_EVENT_DEFINED_CHANGED);
+        world->refreshes++;
+        return;
+    }
+    g_array_append_val(world->kinds, event->kind);
+    g_free(world->uuid);
+    g_free(world->name);
+    g_free(world->detail);
+    world->uuid = g_strdup(event->uuid);
+    world->name = g_strdup(event->name);
+    world->detail = g_strdup(event->detail);
+    world->seen_real_ns = event->seen_real_ns;
+}
+
+static void on_state_changed(void *data)
+{
+    World *world = data;
+
+    world->changes++;
+}
+
+static void world_open(World *world, const char *uri, gboolean timing, guint open_deadline_ms)
+{
+    static const GuestsCallbacks callbacks = { on_event, on_state_changed };
+
+    *world = (World){ .kinds = g_array_new(FALSE, FALSE, sizeof(GuestEventKind)) };
+    world->guests = guests_new(&(GuestsConfig){ .uri = uri,
+                                                .timing_events = timing,
+                                                .open_deadline_ms = open_deadline_ms,
+                                                .retry_min_ms = 1 },
+                               &callbacks, world);
+}
+
+static void world_close(World *world)
+{
+    guests_free(world->guests);
+    g_array_unref(world->kinds);
+    g_free(world->uuid);
+    g_free(world->name);
+    g_free(world->detail);
+}
+
+static void wait_for_state(const World *world, GuestsState state)
+{
+    while (guests_state(world->guests) != state)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static GuestEventKind wait_for_event(const World *world, guint nth)
+{
+    while (world->kinds->len <= nth)
+        g_main_context_iteration(NULL, TRUE);
+    return g_array_index(world->kinds, GuestEventKind, nth);
+}
+
+static void keep_result(GObject *source, GAsyncResult *result, void *data)
+{
+    GAsyncResult **slot = data;
+
+    *slot = g_object_ref(result);
+}
+
+static GAsyncResult *wait_for_result(GAsyncResult **slot)
+{
+    while (*slot == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    return *slot;
+}
+
+static gboolean find(const World *world, const char *uuid, GuestRole *role, GuestFacts *facts,
+                     GError **error)
+{
+    GAsyncResult *result = NULL;
+    gboolean found;
+
+    guests_find_async(world->guests, uuid, 60000, NULL, keep_result, &result);
+    found = guests_find_finish(world->guests, wait_for_result(&result), role, facts, error);
+    g_object_unref(result);
+    return found;
+}
+
+static gboolean lookup(const World *world, const char *name, GuestFacts *facts, GError **error)
+{
+    GAsyncResult *result = NULL;
+    gboolean found;
+
+    guests_lookup_async(world->guests, name, 60000, NULL, keep_result, &result);
+    found = guests_lookup_finish(world->guests, wait_for_result(&result), facts, error);
+    g_object_unref(result);
+    return found;
+}
+
+static void test_empty_uri_is_off(void)
+{
+    World world;
+    g_autoptr(GError) error = NULL;
+    GuestRole role;
+    GuestFacts facts;
+
+    world_open(&world, "", TRUE, 0);
+    g_assert_cmpint(guests_state(world.guests), ==, GUESTS_OFF);
+    g_assert_false(find(&world, TEST_UUID, &role, &facts, &error));
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE);
+    g_assert_nonnull(strstr(error->message, TEST_UUID));
+    world_close(&world);
+}
+
+static void test_connect_is_reported_with_one_refresh(void)
+{
+    World world;
+
+    world_open(&world, TEST_URI, FALSE, 0);
+    g_assert_cmpint(guests_state(world.guests), ==, GUESTS_CONNECTING);
+    wait_for_state(&world, GUESTS_UP);
+    g_assert_null(guests_error(world.guests));
+    g_assert_cmpuint(world.refreshes, ==, 1);
+    g_assert_cmpuint(world.changes, >=, 1);
+    world_close(&world);
+}
+
+static void test_find_tells_active_from_absent(void)
+{
+    World world;
+    g_autoptr(GError) error = NULL;
+    GuestRole role = ROLE_ABSENT;
+    GuestFacts facts;
+
+    world_open(&world, TEST_URI, FALSE, 0);
+    wait_for_state(&world, GUESTS_UP);
+    g_assert_true(find(&world, TEST_UUID, &role, &facts, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(role, ==, ROLE_ACTIVE);
+    g_assert_cmpstr(facts.uuid, ==, TEST_UUID);
+    g_assert_cmpstr(facts.name, ==, TEST_NAME);
+    g_assert_true(FACT_KNOWN(&facts, GUEST_ACTIVE));
+    g_assert_true(facts.active);
+    g_assert_cmpint(facts.arch, ==, ARCH_OTHER);
+
+    g_assert_true(find(&world, "00000000-0000-0000-0000-000000000001", &role, &facts, &error));
+    g_assert_cmpint(role, ==, ROLE_ABSENT);
+    world_close(&world);
+}
+
+static void test_lookup_takes_name_or_uuid(void)
+{
+    World world;
+    g_autoptr(GError) error = NULL;
+    GuestFacts facts;
+
+    world_open(&world, TEST_URI, FALSE, 0);
+    wait_for_state(&world, GUESTS_UP);
+    g_assert_true(lookup(&world, TEST_NAME, &facts, &error));
+    g_assert_cmpstr(facts.uuid, ==, TEST_UUID);
+    g_assert_true(lookup(&world, TEST_UUID, &facts, &error));
+    g_assert_cmpstr(facts.name, ==, TEST_NAME);
+    g_assert_false(lookup(&world, "nobody", &facts, &error));
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_GUEST);
+    g_assert_nonnull(strstr(error->message, "'nobody'"));
+    world_close(&world);
+}
+
+static void test_list_has_every_guest(void)
+{
+    World world;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) guests = NULL;
+    GAsyncResult *result = NULL;
+
+    world_open(&world, TEST_URI, FALSE, 0);
+    wait_for_state(&world, GUESTS_UP);
+    guests_list_async(world.guests, 60000, NULL, keep_result, &result);
+    guests = guests_list_finish(world.guests, wait_for_result(&result), &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(guests->len, ==, 1);
+    g_assert_cmpstr(g_array_index(guests, GuestFacts, 0).name, ==, TEST_NAME);
+    g_object_unref(result);
+    world_close(&world);
+}
+
+static void test_events_name_guest_and_cause(void)
+{
+    World world;
+    virConnectPtr handle;
+    virDomainPtr domain;
+    GuestRole role;
+    GuestFacts facts;
+
+    world_open(&world, TEST_URI, FALSE, 0);
+    wait_for_state(&world, GUESTS_UP);
+    handle = virConnectOpen(TEST_URI);
+    domain = virDomainLookupByName(handle, TEST_NAME);
+
+    virDomainSuspend(domain);
+    g_assert_cmpint(wait_for_event(&world, 0), ==, GUEST_EVENT_SUSPENDED);
+    g_assert_cmpstr(world.uuid, ==, TEST_UUID);
+    g_assert_cmpstr(world.name, ==, TEST_NAME);
+    g_assert_cmpstr(world.detail, ==, "suspended paused");
+    g_assert_cmpint(world.seen_real_ns, >, 0);
+    virDomainResume(domain);
+    g_assert_cmpint(wait_for_event(&world, 1), ==, GUEST_EVENT_RESUMED_HERE);
+    g_assert_true(find(&world, TEST_UUID, &role, &facts, NULL));
+    g_assert_false(FACT_KNOWN(&facts, GUEST_TB_OFFSET_TICKS)); /* it was paused */
+
+    virDomainDestroy(domain);
+    g_assert_cmpint(wait_for_event(&world, 2), ==, GUEST_EVENT_STOPPED);
+    g_assert_true(find(&world, TEST_UUID, &role, &facts, NULL));
+    g_assert_cmpint(role, ==, ROLE_INACTIVE);
+    g_assert_false(facts.active);
+
+    virDomainCreate(domain);
+    g_assert_cmpint(wait_for_event(&world, 3), ==, GUEST_EVENT_BOOTED);
+    g_assert_true(find(&world, TEST_UUID, &role, &facts, NULL));
+    g_assert_cmpint(role, ==, ROLE_ACTIVE);
+    g_assert_true(FACT_KNOWN(&facts, GUEST_TB_OFFSET_TICKS)); /* a new process: 0 */
+    g_assert_cmpint(facts.tb_offset_ticks, ==, 0);
+    virDomainFree(domain);
+    virConnectClose(handle);
+    world_close(&world);
+}
+
+static void test_timing_events_may_be_refused(void)
+{
+    World world;
+
+    world_open(&world, TEST_URI, TRUE, 0); /* the test driver has no QEMU */
+    wait_for_state(&world, GUESTS_UP);
+    while (guests_timing_error(world.guests) == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_false(guests_has_timing_events(world.guests));
+    g_assert_cmpint(guests_state(world.guests), ==, GUESTS_UP);
+    world_close(&world);
+}
+
+/* ---- libvirtd that is away or hangs ---- */
+
+typedef struct Server {
+    char *directory, *path, *uri;
+    GSocket *listener;
+    GSource *incoming; /* wakes the main loop */
+} Server;
+
+static gboolean on_incoming(GSocket *socket, GIOCondition condition, void *data)
+{
+    return G_SOURCE_CONTINUE;
+}
+
+static void server_start(Server *server)
+{
+    g_autoptr(GSocketAddress) address = NULL;
+
+    server->directory = g_dir_make_tmp("tbsync-guests-XXXXXX", NULL);
+    server->path = g_build_filename(server->directory, "sock", NULL);
+    server->uri = g_strdup_printf("qemu+unix:///system?socket=%s", server->path);
+    address = g_unix_socket_address_new(server->path);
+    server->listener = g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, 0, NULL);
+    g_assert_true(g_socket_bind(server->listener, address, FALSE, NULL));
+    g_assert_true(g_socket_listen(server->listener, NULL));
+    g_socket_set_blocking(server->listener, FALSE);
+    server->incoming = g_socket_create_source(server->listener, G_IO_IN, NULL);
+    g_source_set_callback(server->incoming, G_SOURCE_FUNC(on_incoming), NULL, NULL);
+    g_source_attach(server->incoming, NULL);
+}
+
+/* A connection that came in while the main loop turned. */
+static GSocket *server_accept(Server *server)
+{
+    for (;;) {
+        GSocket *socket = g_socket_accept(server->listener, NULL, NULL);
+
+        if (socket != NULL)
+            return socket;
+        g_main_context_iteration(NULL, TRUE);
+    }
+}
+
+static void server_stop(Server *server)
+{
+    g_source_destroy(server->incoming);
+    g_source_unref(server->incoming);
+    g_clear_object(&server->listener);
+    g_unlink(server->path);
+    g_rmdir(server->directory);
+    g_free(server->directory);
+    g_free(server->path);
+    g_free(server->uri);
+}
+
+static void test_absent_libvirtd_is_named_and_retried(void)
+{
+    World world;
+    g_autoptr(GError) error = NULL;
+    GuestRole role;
+    GuestFacts facts;
+
+    world_open(&world, "qemu+unix:///system?socket=/nonexistent/sock", FALSE, 0);
+    wait_for_state(&world, GUESTS_DOWN);
+    g_assert_nonnull(strstr(guests_error(world.guests), "/nonexistent/sock"));
+    g_assert_false(find(&world, TEST_UUID, &role, &facts, &error));
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE);
+    g_assert_nonnull(strstr(error->message, "/nonexistent/sock"));
+    wait_for_state(&world, GUESTS_CONNECTING);
+    wait_for_state(&world, GUESTS_DOWN);
+    world_close(&world);
+}
+
+static void test_libvirtd_that_hangs_up_is_retried(void)
+{
+    World world;
+    Server server;
+
+    server_start(&server);
+    world_open(&world, server.uri, FALSE, 0);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        g_autoptr(GSocket) socket = server_accept(&server);
+
+        g_socket_close(socket, NULL);
+        wait_for_state(&world, GUESTS_DOWN);
+    }
+    world_close(&world);
+    server_stop(&server);
+}
+
+static void test_hung_libvirtd_is_given_up_at_the_deadline(void)
+{
+    World world;
+    Server server;
+    g_autoptr(GSocket) socket = NULL;
+
+    server_start(&server);
+    world_open(&world, server.uri, FALSE, 100);
+    socket = server_accept(&server); /* and say nothing */
+    wait_for_state(&world, GUESTS_DOWN);
+    g_assert_nonnull(strstr(guests_error(world.guests), "took longer than 100 ms"));
+    world_close(&world);
+    server_stop(&server);
+}
+
+static void test_hung_libvirtd_does_not_pile_up_threads(void)
+{
+    World world;
+    Server server;
+    GSocket *sockets[3];
+
+    server_start(&server);
+    world_open(&world, server.uri, FALSE, 1);
+    for (guint i = 0; i < G_N_ELEMENTS(sockets); i++)
+        sockets[i] = server_accept(&server);
+    while (strstr(guests_error(world.guests), "still hang") == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpint(guests_state(world.guests), ==, GUESTS_DOWN);
+    g_assert_null(g_socket_accept(server.listener, NULL, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(sockets); i++)
+        g_object_unref(sockets[i]);
+    g_object_unref(server_accept(&server)); /* the threads are free again: it goes on */
+    world_close(&world);
+    server_stop(&server);
+}
+
+static void test_free_does_not_wait_for_a_hung_libvirtd(void)
+{
+    World world;
+    Server server;
+    g_autoptr(GSocket) socket = NULL;
+
+    server_start(&server);
+    world_open(&world, server.uri, TRUE, 60000);
+    socket = server_accept(&server);
+    world_close(&world);
+    server_stop(&server);
+}
+
+/* ---- tables ---- */
+
+static void test_lifecycle_events_map_as_documented(void)
+{
+    static const struct {
+        int event, detail;
+        GuestEventKind kind;
+        const char *words;
+    } cases[] = {
+        { VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED, GUEST_EVENT_BOOTED,
+          "started booted" },
+        { VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED, GUEST_EVENT_INCOMING_STARTED,
+          "started migrated" },
+        { VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED, GUEST_EVENT_STOPPED_CPUS,
+          "suspended migrated" },
+        { VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY, GUEST_EVENT_SUSPENDED,
+          "suspended post-copy" },
+        { VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_IOERROR, GUEST_EVENT_SUSPENDED,
+          "suspended" },
+        { VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED, GUEST_EVENT_RESUMED_CPUS,
+          "resumed migrated" },
+        { VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_POSTCOPY, GUEST_EVENT_RESUMED_CPUS,
+          "resumed post-copy" },
+        { VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_UNPAUSED, GUEST_EVENT_RESUMED_HERE,
+          "resumed unpaused" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_MIGRATED, GUEST_EVENT_LEFT,
+          "stopped migrated" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED, GUEST_EVENT_FAILED,
+          "stopped failed" },
+        { VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, GUEST_EVENT_STOPPED,
+          "stopped" },
+        { VIR_DOMAIN_EVENT_STOPPED, 12345, GUEST_EVENT_STOPPED, "stopped" },
+        { VIR_DOMAIN_EVENT_DEFINED, VIR_DOMAIN_EVENT_DEFINED_UPDATED, GUEST_EVENT_DEFINED_CHANGED,
+          "defined" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const LifecycleRow *row = guests_lifecycle_row(cases[i].event, cases[i].detail);
+
+        g_assert_cmpint(row->kind, ==, cases[i].kind);
+        g_assert_cmpstr(row->words, ==, cases[i].words);
+    }
+    g_assert_null(guests_lifecycle_row(12345, 0));
+}
+
+static void test_qemu_events_map_as_documented(void)
+{
+    static const struct {
+        const char *name, *details;
+        GuestEventKind kind;
+        const char *status;
+    } cases[] = {
+        { "STOP", NULL, GUEST_EVENT_QEMU_STOP, "" },
+        { "RESUME", "{}", GUEST_EVENT_QEMU_RESUME, "" },
+        { "MIGRATION", "{\"status\":\"completed\"}", GUEST_EVENT_QEMU_MIGRATION, "completed" },
+        { "MIGRATION", "{\"status\":7}", GUEST_EVENT_QEMU_MIGRATION, "" },
+        { "MIGRATION", "[1]", GUEST_EVENT_QEMU_MIGRATION, "" },
+        { "MIGRATION", "{\"status", GUEST_EVENT_QEMU_MIGRATION, "" },
+        { "MIGRATION", "", GUEST_EVENT_QEMU_MIGRATION, "" },
+        { "MIGRATION", NULL, GUEST_EVENT_QEMU_MIGRATION, "" },
+    };
+    GuestEventKind kind;
+    char *status;
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_assert_true(guests_monitor_event(cases[i].name, cases[i].details, &kind, &status));
+        g_assert_cmpint(kind, ==, cases[i].kind);
+        g_assert_cmpstr(status, ==, cases[i].status);
+        g_free(status);
+    }
+    g_assert_false(guests_monitor_event("RTC_CHANGE", "{}", &kind, &status));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/guests/empty-uri-is-off", test_empty_uri_is_off);
+    g_test_add_func("/guests/connect-is-reported-with-one-refresh",
+                    test_connect_is_reported_with_one_refresh);
+    g_test_add_func("/guests/find-tells-active-from-absent", test_find_tells_active_from_absent);
+    g_test_add_func("/guests/lookup-takes-name-or-uuid", test_lookup_takes_name_or_uuid);
+    g_test_add_func("/guests/list-has-every-guest", test_list_has_every_guest);
+    g_test_add_func("/guests/events-name-guest-and-cause", test_events_name_guest_and_cause);
+    g_test_add_func("/guests/timing-events-may-be-refused", test_timing_events_may_be_refused);
+    g_test_add_func("/guests/absent-libvirtd-is-named-and-retried",
+                    test_absent_libvirtd_is_named_and_retried);
+    g_test_add_func("/guests/libvirtd-that-hangs-up-is-retried",
+                    test_libvirtd_that_hangs_up_is_retried);
+    g_test_add_func("/guests/hung-libvirtd-is-given-up-at-the-deadline",
+                    test_hung_libvirtd_is_given_up_at_the_deadline);
+    g_test_add_func("/guests/hung-libvirtd-does-not-pile-up-threads",
+                    test_hung_libvirtd_does_not_pile_up_threads);
+    g_test_add_func("/guests/free-does-not-wait-for-a-hung-libvirtd",
+                    test_free_does_not_wait_for_a_hung_libvirtd);
+    g_test_add_func("/guests/lifecycle-events-map-as-documented",
+                    test_lifecycle_events_map_as_documented);
+    g_test_add_func("/guests/qemu-events-map-as-documented", test_qemu_events_map_as_documented);
+    return g_test_run();
+}
