@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tbsyncd as an installed service: a real systemd is PID 1 of each host."""
+
+import re
+import sys
+
+import labtest
+
+
+def status_field(host, pid, name):
+    text = host.must("cat", f"/proc/{pid}/status")
+    return re.search(rf"^{name}:\s*(.*)$", text, re.M).group(1).split()
+
+
+def enabled(tap, *hosts):
+    for host in hosts:
+        result = host.run("systemctl", "enable", "--now", "tbsyncd")
+        tap.ok(result.status == 0, f"systemctl enable --now tbsyncd on {host.name}", result)
+        tap.ok(host.run("systemctl", "is-active", "tbsyncd").status == 0, f"the unit is active on {host.name}")
+
+
+def unprivileged(tap, host):
+    pid = host.tbsyncd_pid()
+    uid = host.must("id", "-u", "tbsyncd").strip()
+    tap.ok(uid != "0" and status_field(host, pid, "Uid") == [uid] * 4, "the daemon runs as user tbsyncd",
+           status_field(host, pid, "Uid"))
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        tap.ok(int(status_field(host, pid, name)[0], 16) == 0, f"{name} is empty", status_field(host, pid, name))
+    tap.ok(status_field(host, pid, "NoNewPrivs") == ["1"], "it can gain no privileges")
+    tap.ok(status_field(host, pid, "Seccomp") == ["2"], "its system calls are filtered")
+    key = "/etc/pki/libvirt/private/serverkey.pem"
+    tap.ok(host.run("cat", key, user="tbsyncd").status != 0, "its user cannot read libvirt's key")
+    owner = host.must("stat", "-c", "%U %a", "/var/lib/tbsyncd").strip()
+    tap.ok(owner == "tbsyncd 750", "the state directory is its own", owner)
+
+
+def service(tap, host):
+    shown = host.must("systemctl", "show", "-p", "Type,StatusText,WatchdogUSec,User", "tbsyncd")
+    tap.has(shown, ["Type=notify", "WatchdogUSec=30s", "User=tbsyncd"], "the unit is what it is said to be")
+    tap.ok(re.search(r"^StatusText=.+", shown, re.M), "and has a status line", shown)
+    pid = host.tbsyncd_pid()
+    tap.ok(host.run("systemctl", "reload", "tbsyncd").status == 0 and host.tbsyncd_pid() == pid,
+           "a reload keeps the process")
+    host.config("wrong", "[Policy]\nNoSuchKey=1\n")
+    host.run("systemctl", "reload", "tbsyncd")
+    labtest.wait_until("the refused reload in the journal", lambda: "NoSuchKey" in host.must(
+        "journalctl", "-q", "--no-pager", "-u", "tbsyncd"))
+    tap.ok(host.tbsyncd_pid() == pid and host.run("tbsyncctl", "status").status == 0,
+           "a wrong configuration is refused, the running one stays")
+    restarted = host.run("systemctl", "restart", "tbsyncd")
+    tap.ok(restarted.status != 0, "with a wrong configuration the daemon does not start")
+    tries = host.must("systemctl", "show", "-P", "NRestarts", "tbsyncd").strip()
+    tap.ok(tries == "0", "and systemd does not try in vain", tries)
+    host.config("wrong", None)
+    host.must("systemctl", "start", "tbsyncd")
+
+
+def watched(tap, host):
+    """A daemon that hangs, and one that is killed, come back."""
+    host.must("mkdir", "-p", "/etc/systemd/system/tbsyncd.service.d")
+    host.must("tee", "/etc/systemd/system/tbsyncd.service.d/watchdog.conf", stdin=b"[Service]\nWatchdogSec=1\n")
+    host.must("systemctl", "daemon-reload")
+    host.must("systemctl", "restart", "tbsyncd")
+    for what, signal in (("hangs", "STOP"), ("is killed", "KILL")):
+        pid = host.tbsyncd_pid()
+        host.must("kill", f"-{signal}", str(pid))
+        labtest.wait_until(f"a new daemon after SIG{signal}", lambda: host.tbsyncd_pid() not in (0, pid)
+                           and host.run("systemctl", "is-active", "tbsyncd").status == 0)
+        tap.ok(host.run("tbsyncctl", "status").status == 0, f"a daemon that {what} is started anew")
+    host.must("rm", "-r", "/etc/systemd/system/tbsyncd.service.d")
+    host.must("systemctl", "daemon-reload")
+    host.must("systemctl", "restart", "tbsyncd")
+
+
+def bus_rights(tap, host):
+    tap.ok(host.run("tbsyncctl", "status", user="nobody").status == 0, "anyone may read the status")
+    for member, arguments in (("CheckIncoming", ("a{sv}", "0")), ("CheckRestore", ("a{sv}", "0")), ("Reload", ())):
+        result = host.run("busctl", "--system", "call", "org.tbsyncd1", "/org/tbsyncd1", "org.tbsyncd1.Manager",
+                          member, *arguments, user="nobody")
+        tap.has(result.err, ["Access denied"], f"{member} is root's")
+    result = host.run("busctl", "--system", "call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "RequestName",
+                      "su", "org.tbsyncd1", "0", user="nobody")
+    tap.ok(result.status != 0, "nobody else can own the name", result)
+
+
+def pki(tap, host):
+    """Most hosts have no CRL; without a certificate there is one clear line."""
+    tap.ok(host.run("test", "-e", "/etc/pki/CA/cacrl.pem").status != 0, "all this went without a CRL")
+    host.must("mv", "/etc/pki/libvirt/servercert.pem", "/etc/pki/libvirt/servercert.away")
+    result = host.run("systemctl", "restart", "tbsyncd")
+    log = host.must("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "tbsyncd", "-n", "20")
+    tap.ok(result.status != 0 and "/etc/pki/libvirt/servercert.pem" in log,
+           "without a certificate the start fails and names the file", log)
+    host.must("mv", "/etc/pki/libvirt/servercert.away", "/etc/pki/libvirt/servercert.pem")
+    host.run("systemctl", "reset-failed", "tbsyncd")
+    host.must("systemctl", "start", "tbsyncd")
+
+
+def migrates(tap, alpha, beta):
+    alpha.wait_linked("beta")
+    beta.wait_linked("alpha")
+    alpha.start("guest1")
+    result = alpha.migrate("guest1", beta)
+    tap.ok(result.status == 0 and beta.runs("guest1"), "a guest migrates between the two services", result)
+    record = beta.history(beta.uuid("guest1"))
+    tap.ok(len(record) == 1 and record[0]["decision"] == "allow", "its verdict is in the history", record)
+    beta.must("systemctl", "stop", "tbsyncd")
+    beta.config("unavailable", "[Policy]\nWhenUnavailable=allow\n")
+    beta.must("systemctl", "mask", "tbsyncd")
+    alpha.start("guest2")
+    result = alpha.migrate("guest2", beta)
+    tap.ok(result.status == 0, "WhenUnavailable=allow lets a guest in without the daemon", result)
+    log = beta.must("journalctl", "-q", "--no-pager", "-o", "cat", "-b")
+    tap.has(log, ["guest2", "WhenUnavailable"], "and the journal says so")
+    beta.must("systemctl", "unmask", "tbsyncd")
+    beta.config("unavailable", None)
+    beta.must("systemctl", "start", "tbsyncd")
+    beta.remove("guest2")
+    beta.remove("guest1")
+
+
+def rebooted(tap, lab, host):
+    first = lab.must("pid", host.name)
+    before = len(host.history())
+    host.run("systemctl", "reboot")
+    labtest.wait_until(f"another PID 1 on {host.name}", lambda: lab.call("pid", host.name).out not in ("", first))
+    lab.must("wait", host.name)
+    result = host.run("tbsyncctl", "status")
+    tap.ok(result.status == 0, "after a reboot tbsyncctl status answers", result)
+    tap.ok(len(host.history()) == before > 0, "and the history is still there")
+    unprivileged(tap, host)
+
+
+def story(tap, lab, alpha, beta):
+    enabled(tap, alpha, beta)
+    unprivileged(tap, beta)
+    service(tap, beta)
+    bus_rights(tap, beta)
+    migrates(tap, alpha, beta)
+    watched(tap, beta)
+    pki(tap, beta)
+    rebooted(tap, lab, beta)
+
+
+if __name__ == "__main__":
+    sys.exit(labtest.main(story, ("alpha", "beta"), mode="systemd"))
