@@ -68,3 +68,36 @@ OffsetPlan offset_plan(const OffsetQuery *query)
     plan.known = interval_is_bounded(plan.jump_ticks) && interval_is_bounded(plan.nearest_jump_ticks);
     return plan;
 }
+
+Interval offset_expected_error(const OffsetQuery *query)
+{
+    OffsetPlan plan = offset_plan(query);
+
+    return plan.known ? interval_add(query->ahead_ticks, plan.nearest_jump_ticks) : INTERVAL_UNBOUNDED;
+}
+
+int64_t offset_error_size_ticks(Interval error_ticks)
+{
+    int64_t below = int64_sub(0, error_ticks.lo);
+
+    if (!interval_is_bounded(error_ticks))
+        return INT64_MAX;
+    return below > error_ticks.hi ? below : error_ticks.hi;
+}
+
+static bool jump_may_exceed(Interval jump_ticks, uint64_t timebase_hz, int64_t limit_ns)
+{
+    return jump_ticks.hi > ns_to_ticks_floor(limit_ns, timebase_hz);
+}
+
+bool offset_jump_trips_watchdog(Interval jump_ticks, uint64_t timebase_hz)
+{
+    return jump_may_exceed(jump_ticks, timebase_hz, OFFSET_SOFT_LOCKUP_NS);
+}
+
+bool offset_jump_is_too_large(Interval jump_ticks, uint64_t timebase_hz, int64_t max_jump_ns)
+{
+    assert(max_jump_ns >= 0);
+    return offset_jump_trips_watchdog(jump_ticks, timebase_hz) ||
+           jump_may_exceed(jump_ticks, timebase_hz, max_jump_ns);
+}

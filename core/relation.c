@@ -27,7 +27,7 @@ static bool track_has_bounds(const RelationTrack *track)
 void relation_init(Relation *rel, const RelationParams *params)
 {
     assert(params->timebase_hz >= 1 && params->timebase_hz <= UINT64_C(1000000000000));
-    assert(params->drift_ppb <= 10000000 && params->tod_drift_ppb <= PPB);
+    assert(params->drift_ppb <= 10000000 && params->tod_drift_ppb <= 100000000);
     memset(rel, 0, sizeof *rel);
     rel->params = *params;
     if (rel->params.tod_drift_ppb == 0)
@@ -115,22 +115,129 @@ static void track_add(RelationTrack *track, Interval fresh, int64_t margin, cons
     track->exchanges += track->exchanges < UINT32_MAX;
 }
 
+static ClockReading reading_of(TbTicks tb, TodNs tod)
+{
+    return (ClockReading){ tb, tod, tb };
+}
+
+/* Whether a host's two clocks advanced alike over the stamps from the exchange before and through this one. */
+static bool pairs_hold(const RelationParams *params, const ClockReading readings[3])
+{
+    return relation_pair_holds(params, &readings[0], &readings[1]) &&
+           relation_pair_holds(params, &readings[1], &readings[2]);
+}
+
+/* Who is to blame for what `x` broke, before it replaces `last`. */
+static RelationFault fault_of(const Relation *rel, const Exchange *x, bool tb_broken, bool tod_broken)
+{
+    const Exchange *last = &rel->last;
+    RelationEvidence evidence = { .tb_broken = tb_broken, .tod_broken = tod_broken };
+
+    evidence.local_holds = tb_minus(x->l4, x->l1) >= 0;
+    evidence.remote_holds = tb_minus(x->r3, x->r2) >= 0;
+    if (track_has_bounds(&rel->tb)) {
+        evidence.local_holds &= tb_minus(x->l4, last->l4) >= 0;
+        evidence.remote_holds &= tb_minus(x->l1, last->l4) < 0 ||
+                                 (tb_minus(x->r2, last->r3) >= 0 && x->r3.raw != last->r2.raw);
+    }
+    if (track_has_bounds(&rel->tb) && x->has_tod && last->has_tod) {
+        evidence.local_holds = pairs_hold(&rel->params,
+                                          (ClockReading[]){ reading_of(last->l4, last->tod_l4),
+                                                            reading_of(x->l1, x->tod_l1),
+                                                            reading_of(x->l4, x->tod_l4) });
+        evidence.remote_holds = pairs_hold(&rel->params,
+                                           (ClockReading[]){ reading_of(last->r3, last->tod_r3),
+                                                             reading_of(x->r2, x->tod_r2),
+                                                             reading_of(x->r3, x->tod_r3) });
+    }
+    return relation_blame(&evidence);
+}
+
+/* Whether `fresh` contradicts what the track would still hold, without adding it. */
+static bool track_is_broken(const RelationTrack *track, Interval fresh, int64_t margin)
+{
+    if (interval_is_empty(fresh))
+        return true;
+    return track_has_bounds(track) && margin >= 0 &&
+           interval_is_empty(interval_intersect(interval_widen(track->bounds, margin), fresh));
+}
+
+static void anchor_refine(const Relation *rel, RelationAnchor *anchor)
+{
+    int64_t margin = tb_margin(rel, tb_minus(rel->tb.at, anchor->at));
+
+    if (anchor->set)
+        anchor->tb_ticks = interval_intersect(anchor->tb_ticks,
+                                              interval_widen(rel->tb.bounds, margin));
+}
+
+/* The drift bound works backwards as well: what is known now bounds the difference at the anchors. */
+static void anchors_update(Relation *rel)
+{
+    RelationAnchor now = { .set = true, .at = rel->tb.at, .tb_ticks = rel->tb.bounds };
+
+    if (rel->tb.exchanges == 1) {
+        rel->older = (RelationAnchor){ .set = false };
+        rel->newer = now;
+        return;
+    }
+    anchor_refine(rel, &rel->older);
+    anchor_refine(rel, &rel->newer);
+    if (tb_minus(now.at, rel->newer.at) / RELATION_BASELINE_S >= (int64_t)rel->params.timebase_hz) {
+        rel->older = rel->newer;
+        rel->newer = now;
+    }
+}
+
+RelationDrift relation_drift(const Relation *rel)
+{
+    const RelationAnchor *from = rel->older.set ? &rel->older : &rel->newer;
+    RelationDrift drift = { .ppb = INTERVAL_UNBOUNDED };
+    Interval bound = interval_of(-(int64_t)rel->params.drift_ppb, rel->params.drift_ppb);
+
+    if (rel->tb.state != RELATION_OK || tb_minus(rel->tb.at, from->at) <= 0)
+        return drift;
+    drift.known = true;
+    drift.baseline_ticks = tb_minus(rel->tb.at, from->at);
+    drift.ppb = interval_intersect(interval_scale(interval_sub(rel->tb.bounds, from->tb_ticks), PPB,
+                                                  drift.baseline_ticks),
+                                   bound);
+    return drift;
+}
+
 static bool was_restarted(const RelationTrack *track)
 {
     return track->state == RELATION_STEPPED && track->exchanges == 1;
 }
 
-RelationState relation_add(Relation *rel, const Exchange *x)
+static void tod_add(Relation *rel, const Exchange *x, Interval fresh)
 {
-    Interval fresh = is_out_of_order(rel, x) ? INTERVAL_EMPTY : tb_bounds(rel, x);
-
-    track_add(&rel->tb, fresh, tb_margin(rel, tb_minus(x->l4, rel->tb.at)), x);
-    rel->last = *x;
-    /* Ages of the other track are counted in local ticks too: it cannot outlive a step of the timebase. */
-    if (rel->tod.state != RELATION_NONE && (rel->tb.state == RELATION_INVALID || was_restarted(&rel->tb)))
+    /* Ages are counted in local ticks: bounds on the time of day cannot outlive a step of the timebase. */
+    if (rel->tod.state != RELATION_NONE &&
+        (rel->tb.state == RELATION_INVALID || was_restarted(&rel->tb)))
         rel->tod = track_empty(RELATION_INVALID);
     if (x->has_tod && rel->tb.state != RELATION_INVALID)
-        track_add(&rel->tod, tod_bounds(rel, x), tod_margin(rel, tb_minus(x->l4, rel->tod.at)), x);
+        track_add(&rel->tod, fresh, tod_margin(rel, tb_minus(x->l4, rel->tod.at)), x);
+}
+
+RelationState relation_add(Relation *rel, const Exchange *x)
+{
+    Interval tb = is_out_of_order(rel, x) ? INTERVAL_EMPTY : tb_bounds(rel, x);
+    Interval tod = x->has_tod ? tod_bounds(rel, x) : INTERVAL_UNBOUNDED;
+    int64_t tb_age_margin = tb_margin(rel, tb_minus(x->l4, rel->tb.at));
+    bool tb_broken = track_is_broken(&rel->tb, tb, tb_age_margin);
+    bool tod_broken = track_is_broken(&rel->tod, tod, tod_margin(rel, tb_minus(x->l4, rel->tod.at)));
+
+    if (tb_broken || tod_broken)
+        rel->fault = fault_of(rel, x, tb_broken, tod_broken);
+    track_add(&rel->tb, tb, tb_age_margin, x);
+    tod_add(rel, x, tod);
+    rel->last = *x;
+    if (track_has_bounds(&rel->tb))
+        anchors_update(rel);
+    if (rel->tb.state == RELATION_OK &&
+        (rel->tod.state == RELATION_OK || rel->tod.state == RELATION_NONE))
+        rel->fault = RELATION_FAULT_NONE;
     return rel->tb.state;
 }
 
@@ -143,7 +250,8 @@ RelationBounds relation_at(const Relation *rel, TbTicks now)
                               .tb_ticks = INTERVAL_UNBOUNDED,
                               .tod_ns = INTERVAL_UNBOUNDED,
                               .tod_state = rel->tod.state,
-                              .exchanges = rel->tb.exchanges };
+                              .exchanges = rel->tb.exchanges,
+                              .fault = rel->fault };
 
     bounds.age_ticks = age > 0 ? age : 0;
     if (known)
@@ -165,6 +273,32 @@ const char *relation_state_name(RelationState state)
     case RELATION_INVALID:
         return "invalid";
     }
-    assert(!"a state that is none");
     return "invalid";
+}
+
+const char *relation_fault_name(RelationFault fault)
+{
+    switch (fault) {
+    case RELATION_FAULT_NONE:
+        return "none";
+    case RELATION_FAULT_TOD:
+        return "tod";
+    case RELATION_FAULT_LOCAL_TOD:
+        return "local-tod";
+    case RELATION_FAULT_REMOTE_TOD:
+        return "remote-tod";
+    case RELATION_FAULT_TIMEBASE:
+        return "timebase";
+    case RELATION_FAULT_LOCAL_TIMEBASE:
+        return "local-timebase";
+    case RELATION_FAULT_REMOTE_TIMEBASE:
+        return "remote-timebase";
+    case RELATION_FAULT_CLOCKS:
+        return "clocks";
+    case RELATION_FAULT_LOCAL_CLOCKS:
+        return "local-clocks";
+    case RELATION_FAULT_REMOTE_CLOCKS:
+        return "remote-clocks";
+    }
+    return "clocks";
 }

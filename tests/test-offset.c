@@ -115,6 +115,34 @@ static void test_no_plan_beyond_64_bits(void)
     g_assert_false(plan_for(interval_of(0, MOST - 1), 0, interval_point(LEAST + U), 0).known);
 }
 
+static void test_rank_is_the_distance_from_real_time(void)
+{
+    OffsetQuery query = { .relation_ticks = interval_of(-U / 4 - 5, -U / 4 + 5), .ahead_ticks = interval_of(-3, 3) };
+    Interval error = offset_expected_error(&query);
+
+    g_assert_cmpint(error.lo, ==, U - U / 4 - 8);
+    g_assert_cmpint(error.hi, ==, U - U / 4 + 8);
+    g_assert_cmpint(offset_error_size_ticks(error), ==, error.hi);
+    g_assert_cmpint(offset_error_size_ticks(interval_of(-9, 3)), ==, 9);
+    g_assert_cmpint(offset_error_size_ticks(INTERVAL_UNBOUNDED), ==, MOST);
+    query.relation_ticks = INTERVAL_UNBOUNDED;
+    g_assert_false(interval_is_bounded(offset_expected_error(&query)));
+}
+
+static void test_watchdog_guard(void)
+{
+    const uint64_t hz = TB_FREQUENCY_POWER_HZ;
+    const int64_t second = (int64_t)hz;
+
+    g_assert_false(offset_jump_trips_watchdog(interval_of(0, 20 * second), hz));
+    g_assert_true(offset_jump_trips_watchdog(interval_of(0, 20 * second + 1), hz));
+    g_assert_true(offset_jump_trips_watchdog(INTERVAL_UNBOUNDED, hz));
+    g_assert_false(offset_jump_is_too_large(interval_of(0, second), hz, NS_PER_S));
+    g_assert_true(offset_jump_is_too_large(interval_of(0, second + 1), hz, NS_PER_S));
+    g_assert_true(offset_jump_is_too_large(interval_point(21 * second), hz, 60 * NS_PER_S));
+    g_assert_false(offset_jump_is_too_large(interval_of(-5 * second, 0), hz, 0));
+}
+
 /* The promise: for every value in the relation, every blackout and both offsets of the plan. */
 static void test_no_plan_takes_the_timebase_back(void)
 {
@@ -155,6 +183,9 @@ int main(int argc, char **argv)
                     test_unknown_history_takes_the_smallest);
     g_test_add_func("/offset/no-plan-without-bounds", test_no_plan_without_bounds);
     g_test_add_func("/offset/no-plan-beyond-64-bits", test_no_plan_beyond_64_bits);
+    g_test_add_func("/offset/rank-is-the-distance-from-real-time",
+                    test_rank_is_the_distance_from_real_time);
+    g_test_add_func("/offset/watchdog-guard", test_watchdog_guard);
     g_test_add_func("/offset/no-plan-takes-the-timebase-back", test_no_plan_takes_the_timebase_back);
     return g_test_run();
 }

@@ -306,12 +306,198 @@ static void test_impossible_tod_does_not_hurt_the_timebase(void)
     g_assert_cmpint(relation_at(&rel, x.l4).tod_state, ==, RELATION_INVALID);
 }
 
+/* The same pair of hosts, n exchanges one per second from local second `from` on. */
+static Exchange feed(Relation *rel, int from, int n, int64_t tb_offset, int64_t remote_shift_ns)
+{
+    Exchange x = { .has_tod = false };
+
+    for (int i = from; i < from + n; i++) {
+        x = with_tod(exchange_at((uint64_t)i * S, tb_offset, MS, MS), tb_offset, 0, remote_shift_ns);
+        relation_add(rel, &x);
+    }
+    return x;
+}
+
+static RelationFault fault_after(Relation *rel, const Exchange *x)
+{
+    relation_add(rel, x);
+    return relation_at(rel, x->l4).fault;
+}
+
+static void test_tod_step_is_named_until_confirmed(void)
+{
+    Relation rel = relation_new();
+    Exchange x = feed(&rel, 0, 4, 77, 0);
+
+    g_assert_cmpint(relation_at(&rel, x.l4).fault, ==, RELATION_FAULT_NONE);
+    x = with_tod(exchange_at(5 * S, 77, MS, MS), 77, 0, 5 * NS_PER_S);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_REMOTE_TOD);
+    x = feed(&rel, 6, 2, 77, 5 * NS_PER_S);
+    g_assert_cmpint(relation_at(&rel, x.l4).fault, ==, RELATION_FAULT_REMOTE_TOD);
+    x = feed(&rel, 8, 1, 77, 5 * NS_PER_S);
+    g_assert_cmpint(relation_at(&rel, x.l4).fault, ==, RELATION_FAULT_NONE);
+    x = with_tod(exchange_at(9 * S, 77, MS, MS), 77, -3 * NS_PER_S, 5 * NS_PER_S);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_LOCAL_TOD);
+    x = with_tod(exchange_at(10 * S, 77, MS, MS), 77, 9 * NS_PER_S, 9 * NS_PER_S);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_TOD);
+}
+
+static void test_tod_step_during_an_exchange_is_named(void)
+{
+    Relation rel = relation_new();
+    Exchange x;
+
+    feed(&rel, 0, 4, 77, 0);
+    x = with_tod(exchange_at(5 * S, 77, MS, MS), 77, 0, 0);
+    x.tod_l4 = tod_ns(x.tod_l4.raw - NS_PER_S);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_LOCAL_TOD);
+    g_assert_cmpint(relation_at(&rel, x.l4).state, ==, RELATION_OK);
+}
+
+static void test_timebase_jump_names_the_host_by_its_wall_clock(void)
+{
+    Relation rel = relation_new();
+    Exchange x;
+
+    feed(&rel, 0, 4, 0, 0);
+    x = with_tod(exchange_at(5 * S, 8 * S, MS, MS), 8 * S, 0, 0);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_REMOTE_TIMEBASE);
+    relation_init(&rel, &params);
+    feed(&rel, 0, 4, 0, 0);
+    x = with_tod(exchange_at(13 * S, -8 * S, MS, MS), -8 * S, -8 * NS_PER_S, -8 * NS_PER_S);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_LOCAL_TIMEBASE);
+}
+
+static void test_another_machine_under_the_same_name_is_named(void)
+{
+    Relation rel = relation_new();
+    Exchange x;
+
+    feed(&rel, 0, 4, 0, 0);
+    x = with_tod(exchange_at(5 * S, 8 * S, MS, MS), 8 * S, 0, 8 * NS_PER_S);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_CLOCKS);
+}
+
+static void test_without_wall_clocks_a_timebase_is_named(void)
+{
+    Relation rel = relation_new();
+    Exchange x = exchange_at(S, 9 * S, MS, MS), back = exchange_at(0, 0, MS, MS);
+
+    add(&rel, 0, 0);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_TIMEBASE);
+    g_assert_cmpint(fault_after(&rel, &back), ==, RELATION_FAULT_LOCAL_TIMEBASE);
+    relation_init(&rel, &params);
+    x = exchange_at(S, 0, MS, MS);
+    x.l4 = tb_plus(x.l1, -1);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_LOCAL_TIMEBASE);
+    relation_init(&rel, &params);
+    x = exchange_at(S, 0, MS, MS);
+    x.r3 = tb_plus(x.r2, -1);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_REMOTE_TIMEBASE);
+    relation_init(&rel, &params);
+    add(&rel, 0, 0);
+    x = exchange_at(S, -2 * S, MS, MS);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_REMOTE_TIMEBASE);
+    relation_init(&rel, &params);
+    x = exchange_at(0, 0, 10, 10);
+    relation_add(&rel, &x);
+    x.r2 = x.r3 = tb_plus(tb_ticks(0), 10);
+    x.l1 = x.l4;
+    x.l4 = tb_plus(x.l1, 1);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_REMOTE_TIMEBASE);
+}
+
+static void test_peer_that_stops_telling_the_time_keeps_its_timebase(void)
+{
+    Relation rel = relation_new();
+    Exchange x = with_tod(exchange_at(0, 0, MS, MS), 0, 0, 0);
+
+    relation_add(&rel, &x);
+    add(&rel, S, 0);
+    g_assert_cmpint(relation_at(&rel, tb_ticks(S)).state, ==, RELATION_OK);
+    add(&rel, 2 * S, 9 * S);
+    g_assert_cmpint(relation_at(&rel, tb_ticks(2 * S)).tod_state, ==, RELATION_INVALID);
+    g_assert_cmpint(relation_at(&rel, tb_ticks(2 * S)).fault, ==, RELATION_FAULT_TIMEBASE);
+}
+
+static void test_random_answers_are_never_ok_for_long(void)
+{
+    Relation rel = relation_new();
+
+    for (int i = 0; i < 100000; i++) {
+        uint64_t sent = (uint64_t)i * S, bits = (uint64_t)g_test_rand_int() << 32;
+        Exchange x = exchange_at(sent, 0, MS, MS);
+
+        x.r2 = tb_ticks(bits ^ (uint32_t)g_test_rand_int());
+        x.r3 = tb_plus(x.r2, g_test_rand_int_range(0, (gint32)MS));
+        if (relation_add(&rel, &x) == RELATION_OK)
+            g_assert_cmpint(i, ==, 0);
+    }
+}
+
+static void test_drift_is_unknown_without_a_baseline(void)
+{
+    Relation rel = relation_new();
+
+    g_assert_false(relation_drift(&rel).known);
+    add(&rel, 0, 0);
+    g_assert_false(relation_drift(&rel).known);
+    add(&rel, S, 0);
+    g_assert_true(relation_drift(&rel).known);
+    add(&rel, 2 * S, 9 * S);
+    g_assert_false(relation_drift(&rel).known);
+}
+
+/* A remote oscillator that is 40 ppm fast, over ten thousand seconds. */
+static void test_measured_drift_contains_the_true_one_and_narrows(void)
+{
+    Relation rel = relation_new();
+    int64_t width = INT64_MAX;
+
+    for (int i = 0; i < 300; i++) {
+        add(&rel, (uint64_t)i * 64 * S, 1000000 + (int64_t)i * 64 * S / 1000000 * 40);
+        if (i > 0) {
+            RelationDrift drift = relation_drift(&rel);
+
+            g_assert_true(interval_contains(drift.ppb, 40000));
+            g_assert_cmpint(drift.baseline_ticks, <=, 2 * RELATION_BASELINE_S * S);
+            width = interval_width(drift.ppb);
+        }
+    }
+    g_assert_cmpint(width, <, 1100); /* 4 ms in at least 4096 s */
+}
+
+static void test_measured_drift_stays_within_the_bound(void)
+{
+    Relation rel = relation_new();
+    RelationDrift drift;
+
+    add(&rel, 0, 0);
+    add(&rel, 8 * MS, 0);
+    drift = relation_drift(&rel);
+    g_assert_cmpint(drift.ppb.lo, ==, -DRIFT_PPB);
+    g_assert_cmpint(drift.ppb.hi, ==, DRIFT_PPB);
+    g_assert_cmpint(drift.baseline_ticks, ==, 8 * MS);
+}
+
+static void test_faults_have_names(void)
+{
+    static const char *const names[] = { "none",           "tod",             "local-tod",
+                                         "remote-tod",     "timebase",        "local-timebase",
+                                         "remote-timebase", "clocks",         "local-clocks",
+                                         "remote-clocks",  "clocks" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        g_assert_cmpstr(relation_fault_name((RelationFault)i), ==, names[i]);
+}
+
 static void test_states_have_names(void)
 {
     g_assert_cmpstr(relation_state_name(RELATION_NONE), ==, "none");
     g_assert_cmpstr(relation_state_name(RELATION_OK), ==, "ok");
     g_assert_cmpstr(relation_state_name(RELATION_STEPPED), ==, "stepped");
     g_assert_cmpstr(relation_state_name(RELATION_INVALID), ==, "invalid");
+    g_assert_cmpstr(relation_state_name((RelationState)99), ==, "invalid");
 }
 
 #define CASE(name, function) g_test_add_func("/relation/" name, function)
@@ -339,6 +525,21 @@ int main(int argc, char **argv)
     CASE("tod-step-keeps-the-timebase-relation", test_tod_step_keeps_the_timebase_relation);
     CASE("timebase-step-restarts-the-tod-relation", test_timebase_step_restarts_the_tod_relation);
     CASE("impossible-tod-does-not-hurt-the-timebase", test_impossible_tod_does_not_hurt_the_timebase);
+    CASE("tod-step-is-named-until-confirmed", test_tod_step_is_named_until_confirmed);
+    CASE("tod-step-during-an-exchange-is-named", test_tod_step_during_an_exchange_is_named);
+    CASE("timebase-jump-names-the-host-by-its-wall-clock",
+         test_timebase_jump_names_the_host_by_its_wall_clock);
+    CASE("another-machine-under-the-same-name-is-named",
+         test_another_machine_under_the_same_name_is_named);
+    CASE("without-wall-clocks-a-timebase-is-named", test_without_wall_clocks_a_timebase_is_named);
+    CASE("peer-that-stops-telling-the-time-keeps-its-timebase",
+         test_peer_that_stops_telling_the_time_keeps_its_timebase);
+    CASE("random-answers-are-never-ok-for-long", test_random_answers_are_never_ok_for_long);
+    CASE("drift-is-unknown-without-a-baseline", test_drift_is_unknown_without_a_baseline);
+    CASE("measured-drift-contains-the-true-one-and-narrows",
+         test_measured_drift_contains_the_true_one_and_narrows);
+    CASE("measured-drift-stays-within-the-bound", test_measured_drift_stays_within_the_bound);
+    CASE("faults-have-names", test_faults_have_names);
     CASE("states-have-names", test_states_have_names);
     return g_test_run();
 }
