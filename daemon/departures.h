@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Guests on their way out: when their CPUs stopped here, for the audit on the other side.
+ *
+ * A guest is watched from the moment a peer asked for it and it was being migrated out. QEMU's own
+ * STOP stamp is taken where raw events are received; else the stop lies between the question and
+ * libvirt's word that it had happened: wider, and said so. Main thread only.
+ */
+
+#include <glib.h>
+
+#include "guests.h"
+#include "stamp-clock.h"
+
+typedef struct Departures Departures;
+
+typedef enum DepartureState {
+    DEPARTURE_UNKNOWN, /* not watched here */
+    DEPARTURE_RUNNING, /* watched, its CPUs still run here. Left by STOPPED */
+    DEPARTURE_STOPPED, /* its CPUs stopped: stop_* hold. Left by LEFT, or by RUNNING when it was
+                          started here again */
+    DEPARTURE_LEFT,    /* its QEMU ended here after the migration: stop_* hold */
+} DepartureState;
+
+typedef struct Departure {
+    DepartureState state;
+    TbTicks watched;          /* this host's timebase when the watch began: the guest ran */
+    TbTicks stop_lo, stop_hi; /* bounds on this host's timebase at the stop; STOPPED and LEFT */
+    gboolean precise;         /* from QEMU's own stamp */
+} Departure;
+
+/* How long a departure is kept after the last event. */
+#define DEPARTURE_KEEP_S 3600
+
+Departures *departures_new(StampClock *stamps);
+void departures_free(Departures *departures);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Departures, departures_free)
+
+void departures_watch(Departures *departures, const char *uuid);
+void departures_event(Departures *departures, const GuestEvent *event);
+Departure departures_get(const Departures *departures, const char *uuid);
+
+/* "unknown", "running", "stopped", "left" */
+const char *departure_state_name(DepartureState state);
+gboolean departure_state_parse(const char *name, DepartureState *ret);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stamp-clock.h"
+
+/* Enough to reach back over the latency. */
+#define PAIRS (2 * STAMP_LATENCY_MS / STAMP_PERIOD_MS + 1)
+
+#define STAMP_RESOLUTION_NS 1000   /* QEMU events carry microseconds */
+#define TOD_DRIFT_PPB       600000 /* the kernel slews by at most 500 ppm; two oscillators by 100 */
+
+struct StampClock {
+    const TbClock *clock;
+    guint holders;
+    guint timer;
+    guint n_pairs;             /* read since the first hold */
+    ClockReading pairs[PAIRS]; /* ring: pair n is at n % PAIRS */
+};
+
+static gboolean on_period(void *data)
+{
+    StampClock *stamps = data;
+
+    stamps->pairs[stamps->n_pairs++ % PAIRS] = tb_clock_read(stamps->clock);
+    return G_SOURCE_CONTINUE;
+}
+
+StampClock *stamp_clock_new(const TbClock *clock)
+{
+    StampClock *stamps = g_new0(StampClock, 1);
+
+    stamps->clock = clock;
+    return stamps;
+}
+
+void stamp_clock_free(StampClock *stamps)
+{
+    if (!stamps)
+        return;
+    g_clear_handle_id(&stamps->timer, g_source_remove);
+    g_free(stamps);
+}
+
+void stamp_clock_hold(StampClock *stamps)
+{
+    if (stamps->holders++ > 0)
+        return;
+    stamps->n_pairs = 0;
+    on_period(stamps);
+    stamps->timer = g_timeout_add(STAMP_PERIOD_MS, on_period, stamps);
+}
+
+void stamp_clock_release(StampClock *stamps)
+{
+    g_assert(stamps->holders > 0);
+    if (--stamps->holders == 0)
+        g_clear_handle_id(&stamps->timer, g_source_remove);
+}
+
+/* The newest pair that is older than the latency, else the oldest there is. */
+static const ClockReading *pair_before(const StampClock *stamps, TbTicks now)
+{
+    gint64 latency_ticks = ns_to_ticks_ceil(STAMP_LATENCY_MS * G_GINT64_CONSTANT(1000000),
+                                            tb_clock_frequency_hz(stamps->clock));
+    guint oldest = stamps->n_pairs > PAIRS ? stamps->n_pairs - PAIRS : 0;
+    const ClockReading *pair = &stamps->pairs[oldest % PAIRS];
+
+    for (guint n = oldest; n < stamps->n_pairs; n++) {
+        const ClockReading *newer = &stamps->pairs[n % PAIRS];
+
+        if (tb_minus(now, newer->tb_after) < latency_ticks)
+            break;
+        pair = newer;
+    }
+    return pair;
+}
+
+gboolean stamp_clock_place(const StampClock *stamps, gint64 stamp_real_ns, StampBounds *ret)
+{
+    StampQuery query = {
+        .stamp = tod_ns(stamp_real_ns),
+        .resolution_ns = STAMP_RESOLUTION_NS,
+        .timebase_hz = tb_clock_frequency_hz(stamps->clock),
+        .tod_drift_ppb = TOD_DRIFT_PPB,
+    };
+
+    if (stamps->holders == 0)
+        return FALSE;
+    query.after = tb_clock_read(stamps->clock);
+    query.before = *pair_before(stamps, query.after.tb_after);
+    *ret = stamp_bounds(&query);
+    return TRUE;
+}
+
+TbTicks stamp_clock_now(const StampClock *stamps)
+{
+    return tb_clock_read_tb(stamps->clock);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* TB/TOD pairs of the recent past, to place QEMU's wall-clock stamps on the timebase.
+ *
+ * While held it reads a pair every STAMP_PERIOD_MS; a stamp that comes with an event is then placed
+ * between a pair of more than STAMP_LATENCY_MS ago and one read now (core/stamp.h). Idle, and free
+ * of cost, while nobody holds it. Main thread only.
+ */
+
+#include <glib.h>
+
+#include "stamp.h"
+#include "tb-clock.h"
+
+#define STAMP_PERIOD_MS 250
+
+/* An event reaches us within this time after QEMU stamped it: two local sockets and two event
+ * loops. What takes longer is placed too late by at most what it took longer. */
+#define STAMP_LATENCY_MS 1000
+
+typedef struct StampClock StampClock;
+
+StampClock *stamp_clock_new(const TbClock *clock);
+void stamp_clock_free(StampClock *stamps);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(StampClock, stamp_clock_free)
+
+/* Counted. The first hold reads a pair at once. */
+void stamp_clock_hold(StampClock *stamps);
+void stamp_clock_release(StampClock *stamps);
+
+/* The timebase when this host's time of day was stamp_real_ns, to the microsecond. FALSE if no pair
+ * was read before: nobody held the clock. */
+gboolean stamp_clock_place(const StampClock *stamps, gint64 stamp_real_ns, StampBounds *ret);
+
+TbTicks stamp_clock_now(const StampClock *stamps);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stamp-clock.h"
+
+typedef struct Fixture {
+    TbClock *clock;
+    StampClock *stamps;
+} Fixture;
+
+static void set_up(Fixture *f, gconstpointer data)
+{
+    TbClockConfig config = { .simulated = TRUE, .frequency_hz = 512000000 };
+    g_autoptr(GError) error = NULL;
+
+    f->clock = tb_clock_new(&config, &error);
+    g_assert_no_error(error);
+    f->stamps = stamp_clock_new(f->clock);
+}
+
+static void tear_down(Fixture *f, gconstpointer data)
+{
+    stamp_clock_free(f->stamps);
+    tb_clock_free(f->clock);
+}
+
+static void test_nothing_is_placed_while_nobody_holds(Fixture *f, gconstpointer data)
+{
+    StampBounds bounds;
+
+    g_assert_false(stamp_clock_place(f->stamps, tb_clock_real_ns(), &bounds));
+    stamp_clock_hold(f->stamps);
+    stamp_clock_hold(f->stamps);
+    stamp_clock_release(f->stamps);
+    g_assert_true(stamp_clock_place(f->stamps, tb_clock_real_ns(), &bounds));
+    stamp_clock_release(f->stamps);
+    g_assert_false(stamp_clock_place(f->stamps, tb_clock_real_ns(), &bounds));
+}
+
+static void test_stamp_lies_between_the_readings_around_it(Fixture *f, gconstpointer data)
+{
+    stamp_clock_hold(f->stamps);
+    for (int i = 0; i < 100; i++) {
+        TbTicks before = stamp_clock_now(f->stamps);
+        gint64 stamp = tb_clock_real_ns() / 1000 * 1000;
+        TbTicks after = stamp_clock_now(f->stamps);
+        StampBounds bounds;
+
+        g_assert_true(stamp_clock_place(f->stamps, stamp, &bounds));
+        /* QEMU cuts to whole microseconds: the cut stamp may lie 1 us (512 ticks) before */
+        g_assert_cmpint(tb_minus(bounds.lo, after), <=, 0);
+        g_assert_cmpint(tb_minus(bounds.hi, before), >=, -512);
+    }
+    stamp_clock_release(f->stamps);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add("/stamp-clock/nothing-is-placed-while-nobody-holds", Fixture, NULL, set_up,
+               test_nothing_is_placed_while_nobody_holds, tear_down);
+    g_test_add("/stamp-clock/stamp-lies-between-the-readings-around-it", Fixture, NULL, set_up,
+               test_stamp_lies_between_the_readings_around_it, tear_down);
+    return g_test_run();
+}
