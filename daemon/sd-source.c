@@ -15,6 +15,7 @@ typedef struct SdSource {
     int fd; /* what tag stands for; sd-bus may change it while it tries one address after the other */
     void *tag;
     GIOCondition events;
+    gboolean dispatching;
 } SdSource;
 
 static void sd_source_unwatch(SdSource *self)
@@ -61,6 +62,9 @@ static gboolean sd_source_prepare(GSource *source, int *ret_wait_ms)
     int fd = sd_bus_get_fd(self->bus);
     int events = sd_bus_get_events(self->bus);
 
+    *ret_wait_ms = -1;
+    if (self->dispatching)
+        return FALSE;
     if (fd < 0 || events < 0)
         return TRUE;
     sd_source_watch(self, fd, (GIOCondition) events);
@@ -72,6 +76,8 @@ static gboolean sd_source_check(GSource *source)
     SdSource *self = (SdSource *) source;
     int wait_ms;
 
+    if (self->dispatching)
+        return FALSE;
     if (self->tag && g_source_query_unix_fd(source, self->tag) != 0)
         return TRUE;
     return sd_source_is_due(self, &wait_ms);
@@ -92,8 +98,10 @@ static gboolean sd_source_dispatch(GSource *source, GSourceFunc callback, void *
     sd_bus *bus = sd_bus_ref(self->bus);
     int r = 1;
 
+    self->dispatching = TRUE;
     for (int i = 0; i < MESSAGES_PER_DISPATCH && r > 0 && !g_source_is_destroyed(source); i++)
         r = sd_bus_process(bus, NULL);
+    self->dispatching = FALSE;
     if (!g_source_is_destroyed(source)) {
         /* -ENOTCONN: sd-bus has finished closing after the other end went away; the errno of the loss is not kept. */
         if (r < 0)
@@ -130,8 +138,9 @@ GSource *sd_source_attach(sd_bus *bus, GMainContext *context, SdSourceClosed clo
     self->data = data;
     self->fd = -1;
     g_source_set_name(source, "sd-bus");
-    /* A handler may run the loop again through a reply call-back of its own; sd-bus itself refuses to be re-entered. */
-    g_source_set_can_recurse(source, FALSE);
+    /* Otherwise GLib takes the descriptor out and in again around every dispatch, at two system calls each. sd-bus cannot be
+     * re-entered, so `dispatching` keeps the source quiet should a handler ever run the loop. */
+    g_source_set_can_recurse(source, TRUE);
     g_source_attach(source, context);
     return source;
 }
