@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "link.h"
+
+#include "error.h"
+#include "link-pump.h"
+#include "link-socket.h"
+#include "link-tls.h"
+#include "sd-source.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HANDSHAKE_TIMEOUT_MS 5000u
+/* How long a refused peer may take to read why and hang up, and an ending link to send what it has. Closing at once would
+ * make the kernel answer the peer's next byte with a reset, and the reason would be lost with it. */
+#define LINGER_MS 1000u
+#define LINGER_MAX_BYTES (256u * 1024u)
+
+/* Socket, socketpair and deadline of one link as one source; all of its work is done from its dispatch. */
+typedef struct LinkSource {
+    GSource base;
+    Link *link;
+    void *net_tag, *pair_tag;
+    GIOCondition net_events, pair_events;
+} LinkSource;
+
+struct Link {
+    guint refs; /* the owner's, and one for each of our own functions that calls out */
+    LinkState state;
+    LinkTls *tls;
+    const LinkCallbacks *callbacks; /* NULL once the owner has freed it */
+    void *data;
+    guint handshake_timeout_ms;
+    char *expected_name; /* NULL: accepting */
+    char *peer_name;
+    char *remote;
+    LinkSource *source;
+    LinkSocketDial *dial;
+    int fd, pair_fd; /* TCP; the far end of the bus's socketpair */
+    LinkSession *session;
+    LinkSessionStep step; /* LINK_HANDSHAKE: what is waited for */
+    gboolean lingering;   /* `error` is set; waiting for the peer to hang up, or for our last bytes to go */
+    gsize lingered_bytes;
+    LinkPump pump;
+    sd_bus *bus;
+    GSource *bus_source;
+    int bus_error; /* positive errno once the bus has ended */
+    gboolean resumed;
+    GError *error;
+};
+
+static const LinkPumpStream session_stream = { link_session_recv, link_session_send };
+
+static Link *link_ref(Link *link)
+{
+    link->refs++;
+    return link;
+}
+
+static void link_unref(Link *link)
+{
+    if (--link->refs > 0)
+        return;
+    link_tls_unref(link->tls);
+    g_clear_error(&link->error);
+    g_free(link->expected_name);
+    g_free(link->peer_name);
+    g_free(link->remote);
+    g_free(link);
+}
+
+/* How messages name the other end. */
+static char *link_who(const Link *link)
+{
+    if (link->expected_name)
+        return g_strdup_printf("peer %s at %s", link->expected_name, link->remote);
+    return g_strdup_printf("connection from %s", link->remote);
+}
+
+static GError *link_fault(const Link *link, TbsyncError code, const char *what)
+{
+    g_autofree char *who = link_who(link);
+
+    return g_error_new(TBSYNC_ERROR, (int) code, "%s: %s", who, what);
+}
+
+/* ---- Loop ---- */
+
+static void *source_watch(GSource *source, void *tag, int fd, GIOCondition events)
+{
+    if (tag && events == 0) {
+        g_source_remove_unix_fd(source, tag);
+        return NULL;
+    }
+    if (tag)
+        g_source_modify_unix_fd(source, tag, events);
+    else if (events != 0)
+        tag = g_source_add_unix_fd(source, fd, events);
+    return tag;
+}
+
+/* GLib wakes the loop at every change of a watch, so only real ones are passed on. */
+static void link_watch(Link *link, GIOCondition net_events, GIOCondition pair_events)
+{
+    LinkSource *source = link->source;
+
+    if (net_events != source->net_events)
+        source->net_tag = source_watch(&source->base, source->net_tag, link->fd, net_events);
+    if (pair_events != source->pair_events)
+        source->pair_tag = source_watch(&source->base, source->pair_tag, link->pair_fd, pair_events);
+    source->net_events = net_events;
+    source->pair_events = pair_events;
+}
+
+static void link_update_watches(Link *link)
+{
+    switch (link->state) {
+    case LINK_CONNECTING:
+    case LINK_CLOSED:
+        break;
+    case LINK_HANDSHAKE:
+        if (link->lingering || link->step == LINK_SESSION_READ)
+            link_watch(link, G_IO_IN, 0);
+        else
+            link_watch(link, G_IO_OUT, 0);
+        break;
+    case LINK_UP:
+        link_watch(link, link_pump_wants_stream(&link->pump), link_pump_wants_bus(&link->pump));
+        break;
+    }
+}
+
+static void link_set_deadline(Link *link, guint from_now_ms)
+{
+    g_source_set_ready_time(&link->source->base,
+                            g_source_get_time(&link->source->base) + (gint64) from_now_ms * G_TIME_SPAN_MILLISECOND);
+}
+
+/* ---- Ends ---- */
+
+/* Gives back all but the words. The owner may still read those. */
+static void link_release(Link *link)
+{
+    link->state = LINK_CLOSED;
+    link_socket_dial_cancel(g_steal_pointer(&link->dial));
+    sd_source_remove(g_steal_pointer(&link->bus_source));
+    if (link->bus) {
+        sd_bus_close(link->bus);
+        link->bus = sd_bus_unref(link->bus);
+    }
+    link_pump_clear(&link->pump);
+    if (link->source) {
+        g_source_destroy(&link->source->base);
+        g_source_unref(&link->source->base);
+        link->source = NULL;
+    }
+    if (link->session) {
+        link_session_bye(link->session);
+        g_clear_pointer(&link->session, link_session_free);
+    }
+    if (link->fd >= 0)
+        close(link->fd);
+    if (link->pair_fd >= 0)
+        close(link->pair_fd);
+    link->fd = link->pair_fd = -1;
+}
+
+/* The link is over, with link->error as the reason. */
+static void link_finish(Link *link)
+{
+    const LinkCallbacks *callbacks = link->callbacks;
+
+    link_release(link);
+    if (callbacks)
+        callbacks->closed(link, link->error, link->data);
+}
+
+static void link_fail(Link *link, GError *error)
+{
+    g_assert(!link->error);
+    link->error = error;
+    link_finish(link);
+}
+
+/* Refused before LINK_UP: the alert is sent; no byte of the peer goes anywhere but into the bin. */
+static void link_linger(Link *link, GError *error)
+{
+    g_assert(!link->error);
+    link->error = error;
+    link->lingering = TRUE;
+    shutdown(link->fd, SHUT_WR);
+    link_set_deadline(link, LINGER_MS);
+}
+
+static void link_discard(Link *link)
+{
+    char bin[4096];
+    gssize n;
+
+    do {
+        n = recv(link->fd, bin, sizeof bin, MSG_DONTWAIT);
+        link->lingered_bytes += n > 0 ? (gsize) n : 0;
+    } while (n > 0 && link->lingered_bytes < LINGER_MAX_BYTES);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    link_finish(link);
+}
+
+/* ---- Up ---- */
+
+static GError *link_end_reason(const Link *link)
+{
+    g_autofree char *what = NULL;
+    GError *error = link_session_error(link->session);
+
+    if (error)
+        return error;
+    if (link->pump.stream_ended)
+        return link_fault(link, TBSYNC_ERROR_UNREACHABLE, "it closed the link");
+    what = g_strdup_printf("D-Bus on the link ended: %s", g_strerror(link->bus_error));
+    return link_fault(link, TBSYNC_ERROR_FAILED, what);
+}
+
+static void link_pump_bytes(Link *link)
+{
+    link_pump_run(&link->pump);
+    /* The peer's end reaches sd-bus as the end of its socket; it first handles what came before and fails the calls that
+     * wait. Only when sd-bus is through, and its last words are sent, is the link over. */
+    if (link->bus_error != 0 && link_pump_is_flushed(&link->pump))
+        link_fail(link, link_end_reason(link));
+}
+
+static void link_on_bus_closed(int error, void *data)
+{
+    Link *link = link_ref(data);
+
+    link->bus_error = error;
+    link_set_deadline(link, LINGER_MS);
+    link_pump_bytes(link);
+    link_update_watches(link);
+    link_unref(link);
+}
+
+static int link_open_bus(Link *link, int bus_fd)
+{
+    sd_id128_t id;
+    gboolean accepting = link->expected_name == NULL;
+    int r = sd_bus_new(&link->bus);
+
+    if (r < 0) {
+        close(bus_fd);
+        return r;
+    }
+    r = sd_bus_set_fd(link->bus, bus_fd, bus_fd);
+    if (r < 0) {
+        close(bus_fd);
+        return r;
+    }
+    if (accepting)
+        r = sd_id128_randomize(&id);
+    if (r >= 0 && accepting)
+        r = sd_bus_set_server(link->bus, 1, id);
+    /* Who the peer is was settled by TLS: sd-bus asks nobody's uid, and lets all methods be called. */
+    if (r >= 0)
+        r = sd_bus_set_anonymous(link->bus, 1);
+    if (r >= 0)
+        r = sd_bus_set_trusted(link->bus, 1);
+    if (r >= 0)
+        r = sd_bus_set_bus_client(link->bus, 0);
+    if (r >= 0)
+        r = sd_bus_negotiate_fds(link->bus, 0);
+    return r;
+}
+
+static void link_come_up(Link *link)
+{
+    g_autofree char *what = NULL;
+    int fds[2];
+    int r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
+
+    if (r == 0) {
+        link->pair_fd = fds[0];
+        r = link_open_bus(link, fds[1]);
+    } else {
+        r = -errno;
+    }
+    if (r >= 0) {
+        link->state = LINK_UP;
+        link->resumed = link_session_is_resumed(link->session);
+        g_source_set_ready_time(&link->source->base, -1);
+        link_pump_init(&link->pump, link->pair_fd, &session_stream, link->session);
+        link_session_welcome(link->session);
+        link->callbacks->up(link, link->data);
+        if (!link->callbacks)
+            return;
+        r = sd_bus_start(link->bus);
+    }
+    if (r < 0) {
+        what = g_strdup_printf("cannot start D-Bus: %s", g_strerror(-r));
+        link_fail(link, link_fault(link, TBSYNC_ERROR_FAILED, what));
+        return;
+    }
+    link->bus_source = sd_source_attach(link->bus, g_source_get_context(&link->source->base), link_on_bus_closed, link);
+    if (link->callbacks->started)
+        link->callbacks->started(link, link->data);
+}
+
+/* ---- Handshake ---- */
+
+/* The one place where a stranger becomes a peer: certificate and name in link_session_identify(), then the peer list. */
+static void link_identify(Link *link)
+{
+    GError *error = NULL;
+    g_autoptr(GPtrArray) names = link_session_identify(link->session, &error);
+    const char *name;
+
+    if (!names) {
+        link_linger(link, error);
+        return;
+    }
+    name = link->callbacks->authorise(link, (const char *const *) names->pdata, link->data);
+    if (!link->callbacks)
+        return;
+    if (!name) {
+        g_autofree char *all = g_strjoinv("', '", (char **) names->pdata);
+        g_autofree char *what = g_strdup_printf("'%s' is not in the peer list", all);
+
+        link_session_deny(link->session);
+        link_linger(link, link_fault(link, TBSYNC_ERROR_IDENTITY, what));
+        return;
+    }
+    link->peer_name = g_strdup(name);
+    link_come_up(link);
+}
+
+static void link_step(Link *link)
+{
+    g_autofree char *who = link_who(link);
+    GError *error = NULL;
+
+    /* Not before the peer's first byte when accepting: whoever connects and stays silent costs no TLS session. */
+    if (!link->session)
+        link->session = link_session_new(link->tls, link->fd, link->expected_name, who, &error);
+    if (!link->session) {
+        link_fail(link, error);
+        return;
+    }
+    link->step = link_session_handshake(link->session);
+    if (link->step == LINK_SESSION_DONE)
+        link_identify(link);
+    else if (link->step == LINK_SESSION_FAILED)
+        link_linger(link, link_session_error(link->session));
+}
+
+static void link_on_deadline(Link *link)
+{
+    switch (link->state) {
+    case LINK_CONNECTING:
+        link_fail(link, link_fault(link, TBSYNC_ERROR_TIMEOUT, "no connection within the time limit"));
+        break;
+    case LINK_HANDSHAKE:
+        if (link->error)
+            link_finish(link);
+        else
+            link_fail(link, link_fault(link, TBSYNC_ERROR_TIMEOUT, "no TLS handshake within the time limit"));
+        break;
+    case LINK_UP:
+        link_fail(link, link_end_reason(link));
+        break;
+    case LINK_CLOSED:
+        break;
+    }
+}
+
+static void link_on_ready(Link *link)
+{
+    switch (link->state) {
+    case LINK_HANDSHAKE:
+        if (link->lingering)
+            link_discard(link);
+        else
+            link_step(link);
+        break;
+    case LINK_UP:
+        link_pump_bytes(link);
+        break;
+    case LINK_CONNECTING:
+    case LINK_CLOSED:
+        break;
+    }
+}
+
+static gboolean source_is_ready(LinkSource *source)
+{
+    const Link *link = source->link;
+
+    return (source->net_tag && g_source_query_unix_fd(&source->base, source->net_tag) != 0) ||
+           (source->pair_tag && g_source_query_unix_fd(&source->base, source->pair_tag) != 0) ||
+           (link->state == LINK_UP && (link_pump_wants_stream(&link->pump) & G_IO_IN) &&
+            link_session_has_pending(link->session));
+}
+
+static gboolean link_source_prepare(GSource *base, int *ret_wait_ms)
+{
+    const Link *link = ((LinkSource *) base)->link;
+
+    *ret_wait_ms = -1;
+    return link->state == LINK_UP && (link_pump_wants_stream(&link->pump) & G_IO_IN) &&
+           link_session_has_pending(link->session);
+}
+
+static gboolean link_source_check(GSource *base)
+{
+    return source_is_ready((LinkSource *) base);
+}
+
+static gboolean link_source_dispatch(GSource *base, GSourceFunc callback, void *data)
+{
+    LinkSource *source = (LinkSource *) base;
+    Link *link = link_ref(source->link);
+    gint64 due_us = g_source_get_ready_time(base);
+
+    if (source_is_ready(source))
+        link_on_ready(link);
+    if (link->state != LINK_CLOSED && due_us >= 0 && due_us == g_source_get_ready_time(base) &&
+        due_us <= g_source_get_time(base))
+        link_on_deadline(link);
+    link_update_watches(link);
+    link_unref(link);
+    return G_SOURCE_CONTINUE;
+}
+
+static const GSourceFuncs link_source_funcs = {
+    .prepare = link_source_prepare,
+    .check = link_source_check,
+    .dispatch = link_source_dispatch,
+};
+
+/* ---- Life ---- */
+
+static Link *link_new(const LinkParams *params, const char *expected_name, char *remote)
+{
+    Link *link = g_new0(Link, 1);
+
+    link->refs = 1;
+    link->tls = link_tls_ref(params->tls);
+    link->callbacks = params->callbacks;
+    link->data = params->data;
+    link->handshake_timeout_ms = params->handshake_timeout_ms ? params->handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
+    link->expected_name = g_strdup(expected_name);
+    link->remote = remote;
+    link->fd = link->pair_fd = -1;
+    /* GLib's prototype lacks the const; it only reads */
+    link->source = (LinkSource *) g_source_new((GSourceFuncs *) &link_source_funcs, sizeof(LinkSource));
+    link->source->link = link;
+    g_source_set_name(&link->source->base, "link");
+    /* saves two system calls a dispatch, see sd-source.c; call-backs that run the loop are safe all the same */
+    g_source_set_can_recurse(&link->source->base, TRUE);
+    g_source_attach(&link->source->base, g_main_context_get_thread_default());
+    link_set_deadline(link, link->handshake_timeout_ms);
+    return link;
+}
+
+/* A socket with which nothing can be done ends the link from the loop, as any other failure. */
+static void link_start_handshake(Link *link, int fd)
+{
+    GError *error = NULL;
+
+    link->fd = fd;
+    link->state = LINK_HANDSHAKE;
+    link->step = link->expected_name ? LINK_SESSION_WRITE : LINK_SESSION_READ;
+    if (!link_socket_prepare(fd, &error)) {
+        link->error = link_fault(link, TBSYNC_ERROR_FAILED, error->message);
+        g_error_free(error);
+        link->lingering = TRUE;
+        link_set_deadline(link, 0);
+    }
+    link_update_watches(link);
+}
+
+Link *link_accept(int fd, const LinkParams *params)
+{
+    Link *link = link_new(params, NULL, link_socket_remote(fd));
+
+    link_start_handshake(link, fd);
+    return link;
+}
+
+static void link_on_connected(int fd, const GError *error, void *data)
+{
+    Link *link = link_ref(data);
+
+    link_socket_dial_cancel(g_steal_pointer(&link->dial));
+    if (fd >= 0) {
+        g_free(link->remote);
+        link->remote = link_socket_remote(fd);
+        link_start_handshake(link, fd);
+    } else {
+        g_autofree char *what = g_strdup_printf("cannot connect: %s", error->message);
+
+        link_fail(link, link_fault(link, TBSYNC_ERROR_UNREACHABLE, what));
+    }
+    link_unref(link);
+}
+
+Link *link_dial(const char *address, guint16 port, const char *expected_name, const LinkParams *params)
+{
+    Link *link = link_new(params, expected_name, link_socket_text(address, port));
+
+    link->state = LINK_CONNECTING;
+    link->dial = link_socket_dial(address, port, link_on_connected, link);
+    return link;
+}
+
+void link_free(Link *link)
+{
+    if (!link)
+        return;
+    link->callbacks = NULL;
+    /* what the owner has just sent, a refusal for instance, is in the socketpair: it goes as far as it can at once */
+    if (link->state == LINK_UP)
+        link_pump_run(&link->pump);
+    link_release(link);
+    link_unref(link);
+}
+
+/* ---- Accessors ---- */
+
+LinkState link_state(const Link *link)
+{
+    return link->state;
+}
+
+gboolean link_is_dialler(const Link *link)
+{
+    return link->expected_name != NULL;
+}
+
+sd_bus *link_bus(const Link *link)
+{
+    return link->state == LINK_UP ? link->bus : NULL;
+}
+
+const char *link_peer_name(const Link *link)
+{
+    return link->peer_name;
+}
+
+const char *link_remote_address(const Link *link)
+{
+    return link->remote;
+}
+
+const GError *link_error(const Link *link)
+{
+    return link->state == LINK_CLOSED ? link->error : NULL;
+}
+
+gboolean link_is_resumed(const Link *link)
+{
+    return link->resumed;
+}
+
+gboolean link_recheck(const Link *link, LinkTls *tls, GError **error)
+{
+    return link->state != LINK_UP || link_session_recheck(link->session, tls, error);
+}

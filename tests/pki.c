@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pki.h"
+
+#include <gio/gio.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HOUR_S 3600
+
+struct Pki {
+    char *directory;
+    gnutls_x509_privkey_t ca_key;
+    gnutls_x509_crt_t ca;
+    guint serial;
+    GPtrArray *paths;
+};
+
+#define check(call) g_assert_cmpint((call), >=, 0)
+
+const char *pki_path(Pki *pki, const char *format, ...)
+{
+    g_autofree char *name = NULL;
+    char *path;
+    va_list args;
+
+    va_start(args, format);
+    name = g_strdup_vprintf(format, args);
+    va_end(args);
+    path = g_build_filename(pki->directory, name, NULL);
+    g_ptr_array_add(pki->paths, path);
+    return path;
+}
+
+static void pki_write(Pki *pki, const char *path, gnutls_datum_t *pem)
+{
+    g_assert_true(g_file_set_contents(path, (const char *) pem->data, pem->size, NULL));
+    gnutls_free(pem->data);
+}
+
+static gnutls_x509_privkey_t pki_new_key(void)
+{
+    gnutls_x509_privkey_t key;
+
+    check(gnutls_x509_privkey_init(&key));
+    check(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
+    return key;
+}
+
+static gnutls_x509_crt_t pki_new_crt(Pki *pki, gnutls_x509_privkey_t key, gint64 from_s, gint64 until_s)
+{
+    gnutls_x509_crt_t crt;
+    guint8 serial[4];
+
+    pki->serial++;
+    serial[0] = 1;
+    serial[1] = (guint8) (pki->serial >> 16);
+    serial[2] = (guint8) (pki->serial >> 8);
+    serial[3] = (guint8) pki->serial;
+    check(gnutls_x509_crt_init(&crt));
+    check(gnutls_x509_crt_set_version(crt, 3));
+    check(gnutls_x509_crt_set_serial(crt, serial, sizeof serial));
+    check(gnutls_x509_crt_set_activation_time(crt, time(NULL) + from_s));
+    check(gnutls_x509_crt_set_expiration_time(crt, time(NULL) + until_s));
+    check(gnutls_x509_crt_set_key(crt, key));
+    return crt;
+}
+
+static void pki_set_cn(gnutls_x509_crt_t crt, const char *cn)
+{
+    check(gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, cn, (unsigned) strlen(cn)));
+}
+
+Pki *pki_new(const char *ca_name)
+{
+    Pki *pki = g_new0(Pki, 1);
+    gnutls_datum_t pem;
+
+    pki->paths = g_ptr_array_new_with_free_func(g_free);
+    pki->directory = g_dir_make_tmp("pki-XXXXXX", NULL);
+    g_assert_nonnull(pki->directory);
+    pki->ca_key = pki_new_key();
+    pki->ca = pki_new_crt(pki, pki->ca_key, -48 * HOUR_S, 48 * HOUR_S);
+    pki_set_cn(pki->ca, ca_name);
+    check(gnutls_x509_crt_set_basic_constraints(pki->ca, 1, -1));
+    check(gnutls_x509_crt_set_key_usage(pki->ca, GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN));
+    check(gnutls_x509_crt_sign2(pki->ca, pki->ca, pki->ca_key, GNUTLS_DIG_SHA256, 0));
+    check(gnutls_x509_crt_export2(pki->ca, GNUTLS_X509_FMT_PEM, &pem));
+    pki_write(pki, pki_path(pki, "cacert.pem"), &pem);
+    check(gnutls_x509_privkey_export2(pki->ca_key, GNUTLS_X509_FMT_PEM, &pem));
+    pki_write(pki, pki_path(pki, "ca-key.pem"), &pem);
+    return pki;
+}
+
+void pki_free(Pki *pki)
+{
+    GDir *directory;
+    const char *name;
+
+    if (!pki)
+        return;
+    directory = g_dir_open(pki->directory, 0, NULL);
+    while (directory && (name = g_dir_read_name(directory))) {
+        g_autofree char *path = g_build_filename(pki->directory, name, NULL);
+        g_autoptr(GFile) file = g_file_new_for_path(path);
+
+        g_file_delete(file, NULL, NULL);
+    }
+    g_clear_pointer(&directory, g_dir_close);
+    rmdir(pki->directory);
+    gnutls_x509_crt_deinit(pki->ca);
+    gnutls_x509_privkey_deinit(pki->ca_key);
+    g_ptr_array_unref(pki->paths);
+    g_free(pki->directory);
+    g_free(pki);
+}
+
+void pki_issue(Pki *pki, const PkiCertificate *want)
+{
+    gboolean any_time = want->from_s == 0 && want->until_s == 0;
+    gnutls_x509_privkey_t key = pki_new_key();
+    gnutls_x509_crt_t crt;
+    gnutls_datum_t pem;
+    guint flags = GNUTLS_FSAN_SET;
+
+    crt = pki_new_crt(pki, key, any_time ? -HOUR_S : want->from_s, any_time ? 24 * HOUR_S : want->until_s);
+    if (want->cn)
+        pki_set_cn(crt, want->cn);
+    for (guint i = 0; want->dns && want->dns[i]; i++, flags = GNUTLS_FSAN_APPEND)
+        check(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, want->dns[i],
+                                                   (unsigned) strlen(want->dns[i]), flags));
+    if (want->raw_dns)
+        check(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, want->raw_dns,
+                                                   (unsigned) want->raw_dns_bytes, flags));
+    for (guint i = 0; want->purposes && want->purposes[i]; i++)
+        check(gnutls_x509_crt_set_key_purpose_oid(crt, want->purposes[i], 0));
+    check(gnutls_x509_crt_set_basic_constraints(crt, 0, -1));
+    check(gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE));
+    check(gnutls_x509_crt_sign2(crt, pki->ca, pki->ca_key, GNUTLS_DIG_SHA256, 0));
+    check(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem));
+    pki_write(pki, pki_path(pki, "%s-cert.pem", want->file), &pem);
+    check(gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &pem));
+    pki_write(pki, pki_path(pki, "%s-key.pem", want->file), &pem);
+    gnutls_x509_crt_deinit(crt);
+    gnutls_x509_privkey_deinit(key);
+}
+
+void pki_issue_host(Pki *pki, const char *name)
+{
+    const char *dns[] = { name, NULL };
+    const char *purposes[] = { GNUTLS_KP_TLS_WWW_SERVER, GNUTLS_KP_TLS_WWW_CLIENT, NULL };
+    PkiCertificate host = { .file = name, .cn = name, .dns = dns, .purposes = purposes };
+
+    pki_issue(pki, &host);
+}
+
+static void pki_revoke_file(Pki *pki, gnutls_x509_crl_t crl, const char *file)
+{
+    g_autofree char *text = NULL;
+    gsize size;
+    gnutls_x509_crt_t crt;
+    gnutls_datum_t pem;
+
+    g_assert_true(g_file_get_contents(pki_path(pki, "%s-cert.pem", file), &text, &size, NULL));
+    pem = (gnutls_datum_t) { (unsigned char *) text, (unsigned) size };
+    check(gnutls_x509_crt_init(&crt));
+    check(gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM));
+    check(gnutls_x509_crl_set_crt(crl, crt, time(NULL) - HOUR_S));
+    gnutls_x509_crt_deinit(crt);
+}
+
+void pki_revoke(Pki *pki, const char *file)
+{
+    gnutls_x509_crl_t crl;
+    gnutls_datum_t pem;
+
+    check(gnutls_x509_crl_init(&crl));
+    check(gnutls_x509_crl_set_version(crl, 2));
+    check(gnutls_x509_crl_set_this_update(crl, time(NULL) - HOUR_S));
+    check(gnutls_x509_crl_set_next_update(crl, time(NULL) + 24 * HOUR_S));
+    check(gnutls_x509_crl_set_number(crl, "\1", 1));
+    if (file)
+        pki_revoke_file(pki, crl, file);
+    check(gnutls_x509_crl_sign2(crl, pki->ca, pki->ca_key, GNUTLS_DIG_SHA256, 0));
+    check(gnutls_x509_crl_export2(crl, GNUTLS_X509_FMT_PEM, &pem));
+    pki_write(pki, pki_path(pki, "cacrl.pem"), &pem);
+    gnutls_x509_crl_deinit(crl);
+}
