@@ -55,13 +55,13 @@ static int64_t tod_margin(const Relation *rel, int64_t ticks)
 static Interval tb_bounds(const Relation *rel, const Exchange *x)
 {
     int64_t round_trip = tb_minus(x->l4, x->l1), turnaround = tb_minus(x->r3, x->r2);
-    int64_t lo = tb_minus(x->r3, x->l4), hi = tb_minus(x->r2, x->l1);
+    int64_t lo = tb_minus(x->r3, x->l4), hi;
 
     if (round_trip < 0 || turnaround < 0 ||
         turnaround - round_trip > mul_div_floor(round_trip, rel->params.drift_ppb, PPB))
         return INTERVAL_EMPTY;
-    if (lo <= -RELATION_DIFFERENCE_MAX_TICKS || lo >= RELATION_DIFFERENCE_MAX_TICKS ||
-        hi <= -RELATION_DIFFERENCE_MAX_TICKS || hi >= RELATION_DIFFERENCE_MAX_TICKS)
+    hi = int64_add(lo, round_trip - turnaround); /* = r2 - l1, without its wrap */
+    if (lo <= -RELATION_DIFFERENCE_MAX_TICKS || hi >= RELATION_DIFFERENCE_MAX_TICKS)
         return INTERVAL_EMPTY;
     return interval_of(lo, int64_add(hi, tb_margin(rel, round_trip)));
 }

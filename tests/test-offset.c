@@ -112,6 +112,9 @@ static void test_no_plan_beyond_64_bits(void)
     g_assert_false(plan_for(interval_point(LEAST + 1), MOST - 1, now, 0).known);
     g_assert_false(plan_for(interval_point(MOST - 1), -U, now, 0).known);
     g_assert_false(plan_for(interval_point(0), MOST / 2, interval_point(LEAST + 1), 0).known);
+    g_assert_false(plan_for(interval_of(0, INT64_C(1) << 61), -(INT64_C(1) << 61),
+                            interval_point(LEAST + (INT64_C(1) << 60)), 0).known);
+    g_assert_false(plan_for(interval_of(-(INT64_C(3) << 61), INT64_C(3) << 61), 0, now, 0).known);
     g_assert_false(plan_for(interval_of(0, MOST - 1), 0, interval_point(LEAST + U), 0).known);
 }
 

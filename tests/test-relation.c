@@ -142,8 +142,8 @@ static void test_impossible_exchanges_are_invalid(void)
         { 1000, 500, 1502, 2000 },                  /* turnaround longer than the round trip */
         { 1000, 500, UINT64_C(1) << 40, 2000 },
         { 1000, (UINT64_C(1) << 62) + 1001, (UINT64_C(1) << 62) + 1001, 1001 }, /* nonsense apart */
-        { 1000, (UINT64_C(1) << 62) + 1000, (UINT64_C(1) << 62) + 1000, 1001 },
-        { 1000, (UINT64_C(3) << 62) + 1000, (UINT64_C(3) << 62) + 1000, 1001 },
+        { 1000, (UINT64_C(1) << 62) + 2000, (UINT64_C(1) << 62) + 2000, UINT64_C(3) << 61 },
+        { 1000, 1000, 1000, (UINT64_C(1) << 62) + 5000 },
         { 1000, (UINT64_C(3) << 62) + 999, (UINT64_C(3) << 62) + 999, 1000 },
     };
 
@@ -420,6 +420,61 @@ static void test_peer_that_stops_telling_the_time_keeps_its_timebase(void)
     g_assert_cmpint(relation_at(&rel, tb_ticks(2 * S)).fault, ==, RELATION_FAULT_TIMEBASE);
 }
 
+static void test_stale_answers_with_wall_clocks_are_invalid(void)
+{
+    Relation rel = relation_new();
+    Exchange x = feed(&rel, 10, 4, 0, 0);
+
+    x = with_tod(exchange_at(5 * S, 0, MS, MS), 0, 0, 0);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_INVALID);
+    g_assert_cmpint(relation_at(&rel, x.l4).tod_state, ==, RELATION_INVALID);
+    x = feed(&rel, 20, 3, 0, 0);
+    g_assert_cmpint(relation_at(&rel, x.l4).tod_state, ==, RELATION_STEPPED);
+    x = feed(&rel, 23, 1, 0, 0);
+    g_assert_cmpint(relation_at(&rel, x.l4).tod_state, ==, RELATION_OK);
+    g_assert_cmpint(relation_at(&rel, x.l4).fault, ==, RELATION_FAULT_NONE);
+}
+
+static void test_wall_clocks_may_come_later(void)
+{
+    Relation rel = relation_new();
+    Exchange x;
+
+    add(&rel, 0, 0);
+    x = with_tod(exchange_at(S, 8 * S, MS, MS), 8 * S, 0, 0);
+    g_assert_cmpint(fault_after(&rel, &x), ==, RELATION_FAULT_TIMEBASE);
+    g_assert_cmpint(relation_at(&rel, x.l4).tod_state, ==, RELATION_OK);
+}
+
+static void test_slew_allowance_can_be_set(void)
+{
+    RelationParams tight = { .timebase_hz = HZ, .tod_drift_ppb = 1000 };
+    Exchange x = with_tod(exchange_at(0, 0, MS, MS), 0, 0, 0);
+    Relation rel;
+    RelationBounds bounds;
+
+    relation_init(&rel, &tight);
+    relation_add(&rel, &x);
+    bounds = relation_at(&rel, tb_plus(x.l4, 1000 * S));
+    g_assert_cmpint(interval_width(bounds.tod_ns), <, 2100000 + 2 * 1000000);
+    g_assert_cmpint(interval_width(bounds.tod_ns), >, 2000000 + 2 * 1000000);
+}
+
+/* A timebase so slow that two whole exchanges fit into three readings. */
+static void test_a_coarse_clock_may_stand_still_for_a_tick(void)
+{
+    Relation rel = relation_new();
+    Exchange x = { .l1 = tb_ticks(5), .r2 = tb_ticks(9), .r3 = tb_ticks(9), .l4 = tb_ticks(6) };
+
+    relation_add(&rel, &x);
+    x.l1 = tb_ticks(6);
+    x.l4 = tb_ticks(7);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_OK);
+    x.l1 = tb_ticks(7);
+    x.l4 = tb_ticks(9);
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_INVALID);
+}
+
 static void test_random_answers_are_never_ok_for_long(void)
 {
     Relation rel = relation_new();
@@ -534,6 +589,11 @@ int main(int argc, char **argv)
     CASE("without-wall-clocks-a-timebase-is-named", test_without_wall_clocks_a_timebase_is_named);
     CASE("peer-that-stops-telling-the-time-keeps-its-timebase",
          test_peer_that_stops_telling_the_time_keeps_its_timebase);
+    CASE("stale-answers-with-wall-clocks-are-invalid",
+         test_stale_answers_with_wall_clocks_are_invalid);
+    CASE("wall-clocks-may-come-later", test_wall_clocks_may_come_later);
+    CASE("slew-allowance-can-be-set", test_slew_allowance_can_be_set);
+    CASE("a-coarse-clock-may-stand-still-for-a-tick", test_a_coarse_clock_may_stand_still_for_a_tick);
     CASE("random-answers-are-never-ok-for-long", test_random_answers_are_never_ok_for_long);
     CASE("drift-is-unknown-without-a-baseline", test_drift_is_unknown_without_a_baseline);
     CASE("measured-drift-contains-the-true-one-and-narrows",
