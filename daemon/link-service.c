@@ -206,23 +206,46 @@ static int on_exchange(sd_bus_message *call, void *data, sd_bus_error *ret_error
     return r < 0 ? r : sd_bus_message_send(reply);
 }
 
-static int on_find_guest(sd_bus_message *call, void *data, sd_bus_error *ret_error)
+/* The one argument of a call about a guest. *ret (transfer full). */
+static int read_uuid(sd_bus_message *call, char **ret, sd_bus_error *ret_error)
 {
-    LinkService *self = data;
-    g_autofree char *uuid = NULL;
+    g_autofree char *shown = NULL;
     const char *given;
     int r = sd_bus_message_read(call, "s", &given);
 
     if (r < 0)
         return r;
-    uuid = uuid_normalise(given);
-    if (!uuid) {
-        g_autofree char *shown = text_of_peer(given);
+    *ret = uuid_normalise(given);
+    if (*ret)
+        return 0;
+    shown = text_of_peer(given);
+    return sd_bus_error_setf(ret_error, "org.tbsyncd1.Error.Invalid", "\"%s\" is no UUID", shown);
+}
 
-        return sd_bus_error_setf(ret_error, "org.tbsyncd1.Error.Invalid", "\"%s\" is no UUID", shown);
-    }
+static int on_find_guest(sd_bus_message *call, void *data, sd_bus_error *ret_error)
+{
+    LinkService *self = data;
+    g_autofree char *uuid = NULL;
+    int r = read_uuid(call, &uuid, ret_error);
+
+    if (r < 0)
+        return r;
     self->ops->find_guest(self->peer_name, uuid, sd_bus_message_ref(call), self->data);
     return 1; /* answered by link_service_reply_find() */
+}
+
+static int on_get_departure(sd_bus_message *call, void *data, sd_bus_error *ret_error)
+{
+    LinkService *self = data;
+    g_autofree char *uuid = NULL;
+    Departure departure;
+    int r = read_uuid(call, &uuid, ret_error);
+
+    if (r < 0)
+        return r;
+    departure = self->ops->departure(uuid, self->data);
+    return sd_bus_reply_method_return(call, "sttb", departure_state_name(departure.state), departure.stop_lo.raw,
+                                      departure.stop_hi.raw, (int) departure.precise);
 }
 
 static const sd_bus_vtable link_vtable[] = {
@@ -235,6 +258,9 @@ static const sd_bus_vtable link_vtable[] = {
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("FindGuest", SD_BUS_ARGS("s", uuid), SD_BUS_RESULT("s", role, "a{sv}", guest),
                             on_find_guest, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("GetDeparture", SD_BUS_ARGS("s", uuid),
+                            SD_BUS_RESULT("s", state, "t", stop_lo_ticks, "t", stop_hi_ticks, "b", precise),
+                            on_get_departure, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 
@@ -296,6 +322,7 @@ typedef struct LinkCall {
         LinkHelloDone hello;
         LinkExchangeDone exchange;
         LinkFindDone find;
+        LinkDepartureDone departure;
     } done;
     void *data;
     guint deadline_ms;
@@ -462,19 +489,54 @@ static int on_find_answer(sd_bus_message *reply, void *data, sd_bus_error *ret_e
     return 1;
 }
 
-int link_call_find_guest(sd_bus *bus, const char *uuid, guint deadline_ms, LinkFindDone done, void *data,
-                         sd_bus_slot **ret_slot)
+/* A call whose one argument is the UUID of a guest. */
+static int link_call_about(sd_bus *bus, const char *member, const char *uuid, LinkCall *call, sd_bus_slot **ret_slot)
 {
-    LinkCall call = { .handler = on_find_answer, .done.find = done, .data = data, .deadline_ms = deadline_ms };
     g_autoptr(sd_bus_message) message = NULL;
     g_autofree char *lower = uuid_normalise(uuid);
     int r;
 
     if (!lower)
         return -EINVAL;
-    g_strlcpy(call.uuid, lower, sizeof call.uuid);
-    r = link_call_new(bus, "FindGuest", &message);
+    g_strlcpy(call->uuid, lower, sizeof call->uuid);
+    r = link_call_new(bus, member, &message);
     if (r >= 0)
         r = sd_bus_message_append(message, "s", lower);
-    return r < 0 ? r : link_call_send(bus, message, &call, ret_slot);
+    return r < 0 ? r : link_call_send(bus, message, call, ret_slot);
+}
+
+int link_call_find_guest(sd_bus *bus, const char *uuid, guint deadline_ms, LinkFindDone done, void *data,
+                         sd_bus_slot **ret_slot)
+{
+    LinkCall call = { .handler = on_find_answer, .done.find = done, .data = data, .deadline_ms = deadline_ms };
+
+    return link_call_about(bus, "FindGuest", uuid, &call, ret_slot);
+}
+
+static int on_departure_answer(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    LinkCall *self = data;
+    g_autoptr(GError) error = link_call_error(self, reply);
+    Departure departure = { 0 };
+    const char *state;
+    int precise;
+
+    if (!error && (sd_bus_message_read(reply, "sttb", &state, &departure.stop_lo.raw, &departure.stop_hi.raw,
+                                       &precise) <= 0 ||
+                   !departure_state_parse(state, &departure.state) ||
+                   tb_minus(departure.stop_hi, departure.stop_lo) < 0))
+        error = malformed_answer("GetDeparture");
+    departure.precise = !error && precise;
+    self->done.departure(error ? NULL : &departure, error, self->data);
+    return 1;
+}
+
+int link_call_departure(sd_bus *bus, const char *uuid, guint deadline_ms, LinkDepartureDone done, void *data,
+                        sd_bus_slot **ret_slot)
+{
+    LinkCall call = {
+        .handler = on_departure_answer, .done.departure = done, .data = data, .deadline_ms = deadline_ms
+    };
+
+    return link_call_about(bus, "GetDeparture", uuid, &call, ret_slot);
 }

@@ -11,6 +11,7 @@
 #include <gio/gio.h>
 #include <systemd/sd-bus.h>
 
+#include "departures.h"
 #include "facts.h"
 #include "guests.h"
 #include "tb-clock.h"
@@ -36,6 +37,8 @@ typedef struct LinkServiceOps {
     /* FindGuest: must answer with link_service_reply_find() or _reply_error(), may do so later. The deadline is the
      * caller's; the reference to `call` is the callee's to drop. `uuid` is valid and in lower case. */
     void (*find_guest)(const char *peer_name, const char *uuid, sd_bus_message *call, void *data);
+    /* GetDeparture: answered at once. `uuid` is valid and in lower case. */
+    Departure (*departure)(const char *uuid, void *data);
 } LinkServiceOps;
 
 /* Adds the vtable to `bus`; `ops` and `data` must outlive the bus. `peer_name` is the authorised name. Negative errno on
@@ -66,3 +69,8 @@ int link_call_exchange(sd_bus *bus, const TbClock *clock, guint deadline_ms, Lin
 typedef void (*LinkFindDone)(GuestRole role, const GuestFacts *guest, const GError *error, void *data);
 int link_call_find_guest(sd_bus *bus, const char *uuid, guint deadline_ms, LinkFindDone done, void *data,
                          sd_bus_slot **ret_slot);
+
+/* departure: NULL on error; its `watched` is not told. */
+typedef void (*LinkDepartureDone)(const Departure *departure, const GError *error, void *data);
+int link_call_departure(sd_bus *bus, const char *uuid, guint deadline_ms, LinkDepartureDone done, void *data,
+                        sd_bus_slot **ret_slot);

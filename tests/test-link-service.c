@@ -26,6 +26,7 @@ typedef struct End {
     gboolean refuse;
     sd_bus_message *question; /* a FindGuest not answered yet */
     char *uuid;
+    Departure departure; /* what it says of any guest */
 } End;
 
 /* What the last call brought. */
@@ -38,6 +39,7 @@ typedef struct Answer {
     GuestRole role;
     gboolean has_guest;
     GuestFacts guest;
+    Departure departure;
 } Answer;
 
 typedef struct Pair {
@@ -80,6 +82,12 @@ static void on_find_guest(const char *peer_name, const char *uuid, sd_bus_messag
     end->uuid = g_strdup(uuid);
 }
 
+static Departure on_departure(const char *uuid, void *data)
+{
+    g_assert_cmpstr(uuid, ==, UUID);
+    return ((End *) data)->departure;
+}
+
 static void end_open(End *end, int fd, const char *name, gboolean is_server)
 {
     TbClockConfig config = {
@@ -98,6 +106,7 @@ static void end_open(End *end, int fd, const char *name, gboolean is_server)
         .hello = on_hello,
         .hello_refused = on_hello_refused,
         .find_guest = on_find_guest,
+        .departure = on_departure,
     };
     host_facts_init(&end->own);
     g_strlcpy(end->own.name, name, sizeof end->own.name);
@@ -192,6 +201,23 @@ static void pair_wait(Pair *pair)
 static void pair_hello(Pair *pair)
 {
     g_assert_cmpint(link_call_hello(pair->alpha.bus, &pair->alpha.own, 5000, on_hello_done, &pair->answer, NULL), >=, 0);
+    pair_wait(pair);
+}
+
+static void on_departure_done(const Departure *departure, const GError *error, void *data)
+{
+    Answer *answer = data;
+
+    answer->calls++;
+    g_clear_error(&answer->error);
+    answer->error = error ? g_error_copy(error) : NULL;
+    if (departure)
+        answer->departure = *departure;
+}
+
+static void pair_departure(Pair *pair)
+{
+    g_assert_cmpint(link_call_departure(pair->alpha.bus, UUID, 5000, on_departure_done, &pair->answer, NULL), >=, 0);
     pair_wait(pair);
 }
 
@@ -416,6 +442,27 @@ static void test_absent_guest_has_no_facts(void)
     pair_close(&pair);
 }
 
+static void test_departure_carries_the_bounds(void)
+{
+    Pair pair;
+
+    pair_open(&pair);
+    pair_hello(&pair);
+    pair.beta.departure = (Departure){
+        .state = DEPARTURE_LEFT, .stop_lo = { 17 }, .stop_hi = { G_MAXUINT64 - 1 }, .precise = TRUE
+    };
+    pair_departure(&pair);
+    g_assert_error(pair.answer.error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID); /* hi before lo, across the wrap */
+    pair.beta.departure.stop_hi = tb_ticks(18);
+    pair_departure(&pair);
+    g_assert_no_error(pair.answer.error);
+    g_assert_cmpint(pair.answer.departure.state, ==, DEPARTURE_LEFT);
+    g_assert_cmpuint(pair.answer.departure.stop_lo.raw, ==, 17);
+    g_assert_cmpuint(pair.answer.departure.stop_hi.raw, ==, 18);
+    g_assert_true(pair.answer.departure.precise);
+    pair_close(&pair);
+}
+
 static void test_facts_of_another_guest_are_no_answer(void)
 {
     GuestFacts guest;
@@ -601,6 +648,7 @@ int main(int argc, char **argv)
     g_test_add_func("/link-service/facts-of-another-host-are-refused", test_facts_of_another_host_are_refused);
     g_test_add_func("/link-service/exchange-brackets-the-true-difference", test_exchange_brackets_the_true_difference);
     g_test_add_func("/link-service/find-guest-may-be-answered-later", test_find_guest_may_be_answered_later);
+    g_test_add_func("/link-service/departure-carries-the-bounds", test_departure_carries_the_bounds);
     g_test_add_func("/link-service/absent-guest-has-no-facts", test_absent_guest_has_no_facts);
     g_test_add_func("/link-service/facts-of-another-guest-are-no-answer", test_facts_of_another_guest_are_no_answer);
     g_test_add_func("/link-service/error-of-the-peer-fits-one-line", test_error_of_the_peer_fits_one_line);
