@@ -420,6 +420,48 @@ static void finish_facts(Loader *loader)
     loader->config->host_assignments = (char **)g_ptr_array_free(assignments, FALSE);
 }
 
+/* A file of its own is what systemd makes of a SetCredential= that stands for a file that was not
+ * there. */
+static gboolean credential_is_absent(const char *path)
+{
+    g_autofree char *text = NULL;
+    gsize length = 0;
+
+    return !read_file(path, &text, &length, NULL) || text == NULL ||
+           g_str_equal(g_strchomp(text), "absent");
+}
+
+/* libvirt's PKI files are root's; the unit hands copies over for the keys that are not set
+ * (data/systemd/tbsyncd.service.in). What is absent there keeps its default path, so that the
+ * message about it names the file to make; a CRL is optional. */
+static void take_credentials(const Loader *loader)
+{
+    Config *config = loader->config;
+    const struct {
+        const char *key, *credential;
+        char **member;
+    } files[] = {
+        { "Link/CAFile", "cacert.pem", &config->ca_file },
+        { "Link/CRLFile", "cacrl.pem", &config->crl_file },
+        { "Link/CertFile", "servercert.pem", &config->cert_file },
+        { "Link/KeyFile", "serverkey.pem", &config->key_file },
+        { "Link/ClientCertFile", "clientcert.pem", &config->client_cert_file },
+        { "Link/ClientKeyFile", "clientkey.pem", &config->client_key_file },
+    };
+    const char *directory = g_getenv("CREDENTIALS_DIRECTORY");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(files) && directory != NULL; i++) {
+        g_autofree char *path = g_build_filename(directory, files[i].credential, NULL);
+
+        if (g_hash_table_contains(loader->origins, files[i].key))
+            continue;
+        if (!credential_is_absent(path))
+            replace_string(files[i].member, path);
+        else if (files[i].member == &config->crl_file)
+            replace_string(files[i].member, "");
+    }
+}
+
 Config *config_load(const char *path, GError **error)
 {
     g_autoptr(Config) config = g_new0(Config, 1);
@@ -432,6 +474,7 @@ Config *config_load(const char *path, GError **error)
         return NULL;
     config->crl_required =
         config->crl_file[0] != '\0' && g_hash_table_contains(loader.origins, "Link/CRLFile");
+    take_credentials(&loader);
     finish_peers(&loader);
     finish_facts(&loader);
     return g_steal_pointer(&config);

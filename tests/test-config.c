@@ -327,6 +327,26 @@ static void test_listen_addresses(Fixture *fixture, gconstpointer data)
     }
 }
 
+static void test_credentials_stand_in_for_files_not_set(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *directory = g_strconcat(fixture->path, ".d", NULL);
+    g_autofree char *ca_file = g_build_filename(directory, "cacert.pem", NULL);
+    g_autoptr(Config) config = NULL;
+
+    write_drop_in(fixture, "cacert.pem", "-----BEGIN CERTIFICATE-----\n");
+    write_drop_in(fixture, "cacrl.pem", "absent");
+    write_drop_in(fixture, "servercert.pem", "absent\n");
+    write_drop_in(fixture, "serverkey.pem", "-----BEGIN\n");
+    g_setenv("CREDENTIALS_DIRECTORY", directory, TRUE);
+    config = load_good(fixture, "[Link]\nKeyFile=/own/key.pem\n");
+    g_unsetenv("CREDENTIALS_DIRECTORY");
+    g_assert_cmpstr(config->ca_file, ==, ca_file);
+    g_assert_cmpstr(config->crl_file, ==, "");
+    g_assert_cmpstr(config->cert_file, ==, "/etc/pki/libvirt/servercert.pem");
+    g_assert_cmpstr(config->key_file, ==, "/own/key.pem");
+    g_assert_cmpstr(config->client_key_file, ==, "/etc/pki/libvirt/private/clientkey.pem");
+}
+
 static void test_shipped_file_is_the_described_one(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *described = config_describe();
@@ -411,6 +431,7 @@ int main(int argc, char **argv)
     ADD("drop-in-errors-name-the-drop-in", test_drop_in_errors_name_the_drop_in);
     ADD("files-that-are-no-text-files-are-refused", test_files_that_are_no_text_files_are_refused);
     ADD("listen-addresses", test_listen_addresses);
+    ADD("credentials-stand-in-for-files-not-set", test_credentials_stand_in_for_files_not_set);
     ADD("shipped-file-is-the-described-one", test_shipped_file_is_the_described_one);
     ADD("described-defaults-are-the-defaults", test_described_defaults_are_the_defaults);
     ADD("mutated-files-never-crash", test_mutated_files_never_crash);
