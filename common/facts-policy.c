@@ -52,7 +52,7 @@ static gboolean read_bounds(JsonObject *object, const char *lo_name, const char 
 
 gboolean relation_from_json(JsonObject *object, guint64 timebase_hz, RelationBounds *ret, GError **error)
 {
-    RelationBounds bounds = { .state = RELATION_NONE };
+    RelationBounds bounds = { .state = RELATION_NONE, .tod_state = RELATION_NONE };
     gint64 age_ns = 0;
 
     if (!read_bounds(object, "tb_lo", "tb_hi", &bounds.tb_ticks, error) ||
@@ -63,10 +63,12 @@ gboolean relation_from_json(JsonObject *object, guint64 timebase_hz, RelationBou
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "age_ns: %" G_GINT64_FORMAT " is negative", age_ns);
         return FALSE;
     }
-    if (bounds.tb_ticks.lo > INT64_MIN && bounds.tb_ticks.hi < INT64_MAX) {
+    if (interval_is_bounded(bounds.tb_ticks)) {
         bounds.state = RELATION_OK;
         bounds.exchanges = 1;
     }
+    if (interval_is_bounded(bounds.tod_ns))
+        bounds.tod_state = RELATION_OK;
     bounds.age_ticks = ns_to_ticks_ceil(age_ns, timebase_hz > 0 ? timebase_hz : TB_FREQUENCY_POWER_HZ);
     *ret = bounds;
     return TRUE;

@@ -5,6 +5,14 @@
  *
  * One table serves tool, hook, journal and manual pages. The sentence names both values that clash; the advice
  * is what an operator types or sets next.
+ *
+ * Values that callers of judge() put into their own findings (any may be VALUE_NONE):
+ *   source-unknown            a: UUID
+ *   source-ambiguous          a, b: names of two hosts
+ *   peer-unreachable          a: name of the peer, b: reason
+ *   guest-changed-on-the-way  a: what it was, b: what it became ("cpu_model POWER9")
+ *   daemon-unavailable        a: reason
+ *   deadline                  a: the deadline, ns; b: what was waited for
  */
 
 #include <glib.h>
@@ -36,3 +44,8 @@ const char *finding_code_explain(FindingCode code);
 /* {"decision":..., "findings":[{code,severity,text,advice}], "plan":{...}}: members added to `builder`,
  * which is inside an object. The plan only if plan.known. */
 void verdict_build_json(const Verdict *verdict, JsonBuilder *builder);
+
+/* The same for D-Bus, floating: aa{sv} of {code, severity, text, advice}; a{sv} of {offset_ticks, offset_hi_ticks,
+ * nearest_ticks, jump_lo_ticks, jump_hi_ticks, exact}, empty if no plan is known. */
+GVariant *verdict_findings_to_variant(const Verdict *verdict);
+GVariant *offset_plan_to_variant(const OffsetPlan *plan);

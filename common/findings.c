@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "findings.h"
+
+#include <string.h>
+
+#include "facts-words.h"
+#include "findings-table.h"
+#include "units-text.h"
+
+static const char *const severity_names[] = {
+    [SEVERITY_NOTE] = "note", [SEVERITY_WARN] = "warn", [SEVERITY_BLOCK] = "block"
+};
+
+const char *finding_code_name(FindingCode code)
+{
+    return finding_codes[code].name;
+}
+
+const char *finding_code_explain(FindingCode code)
+{
+    return finding_codes[code].explain;
+}
+
+gboolean finding_code_parse(const char *name, FindingCode *ret_code)
+{
+    for (int code = 0; code < FINDING_CODE_COUNT; code++) {
+        if (strcmp(finding_codes[code].name, name) == 0) {
+            *ret_code = (FindingCode)code;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+const char *severity_name(Severity severity)
+{
+    return severity_names[severity];
+}
+
+gboolean severity_parse(const char *name, Severity *ret)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(severity_names); i++) {
+        if (strcmp(severity_names[i], name) == 0) {
+            *ret = (Severity)i;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+const char *decision_name(Decision decision)
+{
+    return decision == DECISION_BLOCK ? "block" : "allow";
+}
+
+/* ---- values ---- */
+
+/* As QEMU takes it on its command line. */
+static void append_cap_level(GString *out, const FindingValue *value)
+{
+    const char *level = spapr_cap_level_name(value->cap, (int)value->number);
+    guint shift = (guint)value->number;
+
+    g_string_append_printf(out, "cap-%s=", spapr_cap_name(value->cap));
+    if (level != NULL)
+        g_string_append(out, level);
+    else if (value->cap == CAP_HPT_MAX_PAGE_SIZE && shift >= 10 && shift < 64)
+        g_string_append_printf(out, "%" G_GUINT64_FORMAT "%c", G_GUINT64_CONSTANT(1) << (shift % 10),
+                               "kMGTPE"[shift / 10 - 1]);
+    else
+        g_string_append_printf(out, "%" G_GINT64_FORMAT, (gint64)value->number);
+}
+
+static void append_owned(GString *out, char *text)
+{
+    g_string_append(out, text);
+    g_free(text);
+}
+
+static void append_value(GString *out, const FindingValue *value)
+{
+    switch (value->kind) {
+    case VALUE_NONE:
+        g_string_append(out, "unknown");
+        break;
+    case VALUE_STRING:
+        g_string_append(out, value->string);
+        break;
+    case VALUE_MODE:
+        g_string_append(out, fact_word(words_compat_mode, (int)value->number));
+        break;
+    case VALUE_PVR:
+        append_owned(out, pvr_to_text((guint32)value->number));
+        break;
+    case VALUE_HZ:
+        append_owned(out, hz_to_text(value->number));
+        break;
+    case VALUE_TICKS:
+        g_string_append_printf(out, "%" G_GINT64_FORMAT " ticks", (gint64)value->number);
+        break;
+    case VALUE_NS:
+        append_owned(out, ns_to_text(value->number));
+        break;
+    case VALUE_INTEGER:
+        g_string_append_printf(out, "%" G_GINT64_FORMAT, (gint64)value->number);
+        break;
+    case VALUE_QEMU_VERSION:
+        g_string_append(out, "QEMU ");
+        append_owned(out, qemu_version_to_text((guint32)value->number));
+        break;
+    case VALUE_CAP_LEVEL:
+        append_cap_level(out, value);
+        break;
+    }
+}
+
+/* ---- sentences ---- */
+
+/* libvirt's XML has no word for power7+; there the machine option is the only way. */
+static void append_limit(GString *out, CompatMode mode)
+{
+    const char *word = fact_word(words_compat_mode, (int)mode);
+
+    if (mode != COMPAT_POWER7PLUS)
+        g_string_append_printf(out, "<cpu mode='host-model'><model>%s</model></cpu> (TCG guests: QEMU option "
+                                    "-machine max-cpu-compat=%s)", word, word);
+    else
+        g_string_append_printf(out, "the QEMU option -machine max-cpu-compat=%s in <qemu:commandline>", word);
+}
+
+/* {a}, {b}: the values; {limit}: the element to set for advise_mode; ~...~: left out if a value in it is missing. */
+static char *expand(const char *template, const Finding *finding)
+{
+    GString *out = g_string_new(NULL);
+    gsize optional_from = 0;
+    gboolean in_optional = FALSE, missing = FALSE;
+
+    for (const char *at = template; *at != '\0'; at++) {
+        if (*at == '~') {
+            if (in_optional && missing)
+                g_string_truncate(out, optional_from);
+            optional_from = out->len;
+            in_optional = !in_optional;
+            missing = FALSE;
+        } else if (g_str_has_prefix(at, "{limit}")) {
+            append_limit(out, finding->advise_mode);
+            at += strlen("{limit}") - 1;
+        } else if (g_str_has_prefix(at, "{a}") || g_str_has_prefix(at, "{b}")) {
+            const FindingValue *value = at[1] == 'a' ? &finding->a : &finding->b;
+            append_value(out, value);
+            missing |= value->kind == VALUE_NONE;
+            at += strlen("{a}") - 1;
+        } else {
+            g_string_append_c(out, *at);
+        }
+    }
+    return g_string_free(out, FALSE);
+}
+
+/* A variant that has no sentence is our bug; the code's first sentence is still true. */
+static const FindingSentence *sentence_of(const Finding *finding)
+{
+    const FindingSentence *first = NULL;
+
+    for (const FindingSentence *s = finding_sentences; s->text != NULL; s++) {
+        if (s->code != finding->code)
+            continue;
+        if (s->variant == finding->variant)
+            return s;
+        if (first == NULL)
+            first = s;
+    }
+    g_assert(first != NULL);
+    return first;
+}
+
+char *finding_text(const Finding *finding)
+{
+    return expand(sentence_of(finding)->text, finding);
+}
+
+char *finding_advice(const Finding *finding)
+{
+    const FindingSentence *sentence = sentence_of(finding);
+    gboolean needs_mode = strstr(sentence->advice, "{limit}") != NULL;
+
+    if (needs_mode && finding->advise_mode == COMPAT_RAW)
+        return expand(sentence->advice_without_mode != NULL ? sentence->advice_without_mode : "", finding);
+    return expand(sentence->advice, finding);
+}
+
+/* ---- verdicts ---- */
+
+static void build_finding(const Finding *finding, JsonBuilder *builder)
+{
+    g_autofree char *text = finding_text(finding);
+    g_autofree char *advice = finding_advice(finding);
+
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "code");
+    json_builder_add_string_value(builder, finding_code_name(finding->code));
+    json_builder_set_member_name(builder, "severity");
+    json_builder_add_string_value(builder, severity_name(finding->severity));
+    json_builder_set_member_name(builder, "text");
+    json_builder_add_string_value(builder, text);
+    json_builder_set_member_name(builder, "advice");
+    json_builder_add_string_value(builder, advice);
+    json_builder_end_object(builder);
+}
+
+typedef struct PlanNumber {
+    const char *name;
+    gint64 value;
+} PlanNumber;
+
+#define PLAN_NUMBERS 5
+
+/* The members of a plan that are numbers, for both forms. */
+static void plan_numbers(const OffsetPlan *plan, PlanNumber ret[PLAN_NUMBERS])
+{
+    ret[0] = (PlanNumber){ "offset_ticks", plan->offset_ticks };
+    ret[1] = (PlanNumber){ "offset_hi_ticks", plan->offset_hi_ticks };
+    ret[2] = (PlanNumber){ "nearest_ticks", plan->nearest_ticks };
+    ret[3] = (PlanNumber){ "jump_lo_ticks", plan->jump_ticks.lo };
+    ret[4] = (PlanNumber){ "jump_hi_ticks", plan->jump_ticks.hi };
+}
+
+static void build_plan(const OffsetPlan *plan, JsonBuilder *builder)
+{
+    PlanNumber numbers[PLAN_NUMBERS];
+
+    plan_numbers(plan, numbers);
+    json_builder_begin_object(builder);
+    for (guint i = 0; i < PLAN_NUMBERS; i++) {
+        json_builder_set_member_name(builder, numbers[i].name);
+        json_builder_add_int_value(builder, numbers[i].value);
+    }
+    json_builder_set_member_name(builder, "exact");
+    json_builder_add_boolean_value(builder, plan->exact);
+    json_builder_end_object(builder);
+}
+
+void verdict_build_json(const Verdict *verdict, JsonBuilder *builder)
+{
+    json_builder_set_member_name(builder, "decision");
+    json_builder_add_string_value(builder, decision_name(verdict->decision));
+    json_builder_set_member_name(builder, "findings");
+    json_builder_begin_array(builder);
+    for (guint i = 0; i < verdict->n_findings; i++)
+        build_finding(&verdict->findings[i], builder);
+    json_builder_end_array(builder);
+    if (!verdict->plan.known)
+        return;
+    json_builder_set_member_name(builder, "plan");
+    build_plan(&verdict->plan, builder);
+}
+
+static GVariant *finding_to_variant(const Finding *finding)
+{
+    g_autofree char *text = finding_text(finding);
+    g_autofree char *advice = finding_advice(finding);
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&dict, "{sv}", "code", g_variant_new_string(finding_code_name(finding->code)));
+    g_variant_builder_add(&dict, "{sv}", "severity", g_variant_new_string(severity_name(finding->severity)));
+    g_variant_builder_add(&dict, "{sv}", "text", g_variant_new_string(text));
+    g_variant_builder_add(&dict, "{sv}", "advice", g_variant_new_string(advice));
+    return g_variant_builder_end(&dict);
+}
+
+GVariant *verdict_findings_to_variant(const Verdict *verdict)
+{
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < verdict->n_findings; i++)
+        g_variant_builder_add_value(&list, finding_to_variant(&verdict->findings[i]));
+    return g_variant_builder_end(&list);
+}
+
+GVariant *offset_plan_to_variant(const OffsetPlan *plan)
+{
+    PlanNumber numbers[PLAN_NUMBERS];
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    if (!plan->known)
+        return g_variant_builder_end(&dict);
+    plan_numbers(plan, numbers);
+    for (guint i = 0; i < PLAN_NUMBERS; i++)
+        g_variant_builder_add(&dict, "{sv}", numbers[i].name, g_variant_new_int64(numbers[i].value));
+    g_variant_builder_add(&dict, "{sv}", "exact", g_variant_new_boolean(plan->exact));
+    return g_variant_builder_end(&dict);
+}
