@@ -340,7 +340,7 @@ const FindingSentence finding_sentences[] = {
     { FINDING_QEMU_VERSION_LOSES_STATE, 1,
       "{a} of the source does not send the XICS presenters to {b} of the destination: the guest would hang if "
       "it uses XICS, and most likely it uses XIVE",
-      "look into the guest's /proc/interrupts for XICS before it moves, or install QEMU 10.0.5, 10.1.1 or "
+      "look for XICS in the guest's list of interrupts before it moves, or install QEMU 10.0.5, 10.1.1 or "
       "newer on the source",
       NULL },
     { FINDING_QEMU_VERSION_LOSES_STATE, 2,
