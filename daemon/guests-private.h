@@ -52,7 +52,7 @@ typedef struct GuestsFound {
 
 /* Input of the calls below: an open connection and a guest (UUID; as typed, for a lookup; "" for
  * host and list). */
-void *guests_ask_new(const GuestsConn *conn, const char *guest);
+void *guests_ask_new(GuestsConn *conn, const char *guest);
 void guests_ask_free(void *input);
 
 /* CallRun: GuestsHostAnswer, GuestsFound, GuestFacts (all g_free()), GArray of GuestFacts. */

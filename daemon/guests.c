@@ -17,6 +17,14 @@
 #define KEEPALIVE_COUNT      3
 #define LIST_MAX             4096
 
+#define IDLE_MAX 2 /* connections kept open for the next call */
+
+/* Calls do not run on the connection that brings events, and no two at a time on one connection:
+ * before 10.4 libvirt's client is not safe against a second thread, nor against its own keepalive
+ * timer while a call is under way (CVE-2024-4418, libvirt src/rpc/virnetclient.c,
+ * virNetClientIOEventLoop), and Debian 12 has 9.0. So the connection with keepalive carries no
+ * calls, and each call has a connection without keepalive to itself, taken from `idle` or opened by
+ * the thread. A stuck guest then holds up nobody else either. */
 struct GuestsConn {
     char *uri; /* this and `timing`: constant */
     gboolean timing;
@@ -25,6 +33,9 @@ struct GuestsConn {
     virConnectPtr handle;
     int lifecycle_id; /* -1: not registered */
     int monitor_id;
+    GMutex lock; /* of the two below */
+    gboolean closing;
+    GQueue idle; /* of virConnectPtr */
 };
 
 /* ---- errors ---- */
@@ -204,6 +215,7 @@ GuestsConn *guests_conn_new(const char *uri, gboolean timing, const GuestsSink *
     conn->timing = timing;
     conn->sink = *sink;
     conn->lifecycle_id = conn->monitor_id = -1;
+    g_mutex_init(&conn->lock);
     return conn;
 }
 
@@ -216,6 +228,7 @@ static void conn_clear(void *data)
 {
     GuestsConn *conn = data;
 
+    g_mutex_clear(&conn->lock);
     g_free(conn->uri);
 }
 
@@ -310,11 +323,8 @@ void *guests_conn_open(void *data, GError **error)
         take_libvirt_error(error, what);
         return NULL;
     }
-    /* Drivers without a server (test) have neither of these two, and no need of them. */
-    if (virConnectSetKeepAlive(conn->handle, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT) < 0)
-        virResetLastError();
-    /* Without a reference: those drivers say yes and never free it. It is taken back before our
-     * last one goes. */
+    /* Without a reference: drivers without a server (test) say yes and never free it. It is taken
+     * back before our last one goes. They have no keepalive either, and no need of it. */
     virConnectRegisterCloseCallback(conn->handle, on_close, conn, NULL);
     if (!conn_register(conn)) {
         take_libvirt_error(error, what);
@@ -322,6 +332,8 @@ void *guests_conn_open(void *data, GError **error)
         virConnectClose(conn->handle);
         return NULL;
     }
+    if (virConnectSetKeepAlive(conn->handle, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT) < 0)
+        virResetLastError();
     return guests_conn_ref(conn);
 }
 
@@ -329,13 +341,19 @@ void *guests_conn_open(void *data, GError **error)
 static void *conn_close_thread(void *data)
 {
     GuestsConn *conn = data;
+    virConnectPtr idle;
 
+    g_mutex_lock(&conn->lock);
+    conn->closing = TRUE; /* `idle` is ours from here on */
+    g_mutex_unlock(&conn->lock);
     if (conn->lifecycle_id >= 0)
         virConnectDomainEventDeregisterAny(conn->handle, conn->lifecycle_id);
     if (conn->monitor_id >= 0)
         virConnectDomainQemuMonitorEventDeregister(conn->handle, conn->monitor_id);
     virConnectUnregisterCloseCallback(conn->handle, on_close);
     virConnectClose(conn->handle);
+    while ((idle = g_queue_pop_head(&conn->idle)) != NULL)
+        virConnectClose(idle);
     guests_conn_unref(conn);
     return NULL;
 }
@@ -357,40 +375,73 @@ void guests_conn_discard(void *data)
 
 /* ---- the host ---- */
 
-/* A reference of libvirt's own keeps the handle usable whatever becomes of the session. */
 typedef struct AskInput {
-    virConnectPtr handle;
+    GuestsConn *conn;
+    virConnectPtr handle; /* its own while it runs */
     char *guest;
 } AskInput;
 
-void *guests_ask_new(const GuestsConn *conn, const char *guest)
+void *guests_ask_new(GuestsConn *conn, const char *guest)
 {
     AskInput *input = g_new0(AskInput, 1);
 
-    virConnectRef(conn->handle);
-    input->handle = conn->handle;
+    input->conn = guests_conn_ref(conn);
     input->guest = g_strdup(guest);
     return input;
+}
+
+/* In the thread, so that closing may block. */
+static void ask_give_back(AskInput *input)
+{
+    GuestsConn *conn = input->conn;
+
+    g_mutex_lock(&conn->lock);
+    if (!conn->closing && conn->idle.length < IDLE_MAX && virConnectIsAlive(input->handle) == 1)
+        g_queue_push_head(&conn->idle, g_steal_pointer(&input->handle));
+    g_mutex_unlock(&conn->lock);
+    if (input->handle != NULL)
+        virConnectClose(input->handle);
 }
 
 void guests_ask_free(void *data)
 {
     AskInput *input = data;
 
-    virConnectClose(input->handle);
+    if (input->handle != NULL)
+        ask_give_back(input);
+    guests_conn_unref(input->conn);
     g_free(input->guest);
     g_free(input);
 }
 
+static gboolean ask_connect(AskInput *input, GError **error)
+{
+    g_autofree char *what = NULL;
+
+    g_mutex_lock(&input->conn->lock);
+    input->handle = g_queue_pop_head(&input->conn->idle);
+    g_mutex_unlock(&input->conn->lock);
+    if (input->handle == NULL)
+        input->handle = virConnectOpenReadOnly(input->conn->uri);
+    if (input->handle != NULL)
+        return TRUE;
+    what = g_strdup_printf("cannot connect to libvirt at %s", input->conn->uri);
+    take_libvirt_error(error, what);
+    return FALSE;
+}
+
 void *guests_ask_host(void *data, GError **error)
 {
-    const AskInput *input = data;
-    char *xml = virConnectGetCapabilities(input->handle);
+    AskInput *input = data;
     unsigned long version = 0;
     GuestsCaps caps;
     GuestsHostAnswer *answer;
     gboolean parsed;
+    char *xml;
 
+    if (!ask_connect(input, error))
+        return NULL;
+    xml = virConnectGetCapabilities(input->handle);
     if (xml == NULL) {
         take_libvirt_error(error, "cannot read libvirt's capabilities");
         return NULL;
@@ -488,14 +539,17 @@ static gboolean domain_read(virDomainPtr domain, GuestFacts *ret, GError **error
 
 void *guests_ask_find(void *data, GError **error)
 {
-    const AskInput *input = data;
-    virDomainPtr domain = virDomainLookupByUUIDString(input->handle, input->guest);
+    AskInput *input = data;
+    virDomainPtr domain;
     g_autofree char *what = g_strdup_printf("cannot look up guest %s", input->guest);
     g_autofree GuestsFound *found = g_new0(GuestsFound, 1);
     g_autoptr(GError) cause = NULL;
 
+    if (!ask_connect(input, error))
+        return NULL;
     found->role = ROLE_ABSENT;
     guest_facts_init(&found->facts);
+    domain = virDomainLookupByUUIDString(input->handle, input->guest);
     if (domain == NULL) {
         take_libvirt_error(&cause, what);
     } else {
@@ -517,11 +571,13 @@ void *guests_ask_find(void *data, GError **error)
 
 void *guests_ask_lookup(void *data, GError **error)
 {
-    const AskInput *input = data;
+    AskInput *input = data;
     virDomainPtr domain = NULL;
     g_autofree GuestFacts *facts = g_new0(GuestFacts, 1);
     gboolean read;
 
+    if (!ask_connect(input, error))
+        return NULL;
     if (g_uuid_string_is_valid(input->guest))
         domain = virDomainLookupByUUIDString(input->handle, input->guest);
     if (domain == NULL)
@@ -560,11 +616,14 @@ static void domain_read_or_name(virDomainPtr domain, GuestFacts *ret)
 
 void *guests_ask_list(void *data, GError **error)
 {
-    const AskInput *input = data;
+    AskInput *input = data;
     virDomainPtr *domains = NULL;
-    int n = virConnectListAllDomains(input->handle, &domains, 0);
     GArray *guests;
+    int n;
 
+    if (!ask_connect(input, error))
+        return NULL;
+    n = virConnectListAllDomains(input->handle, &domains, 0);
     if (n < 0) {
         take_libvirt_error(error, "cannot list the guests of this host");
         return NULL;
