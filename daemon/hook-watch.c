@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-/* When a running libvirtd last looked for hooks, as far as the file system tells: its pid file is written at start. */
+/* When a running libvirtd last looked for hooks, as far as the file system tells: its pid file is
+ * written at start. */
 static gboolean libvirtd_started(const char *run_directory, gint64 *ret_s)
 {
     static const char *const pid_files[] = { "libvirtd.pid", "virtqemud.pid" };
@@ -27,8 +28,8 @@ static gboolean is_hook(const char *path, struct stat *ret)
     return stat(path, ret) == 0 && S_ISREG(ret->st_mode) && (ret->st_mode & 0111);
 }
 
-/* Whether any qemu hook was there at that time: one is enough for libvirt to look into the directory at each call. ctime: a
- * package's files carry the time of the build as mtime. */
+/* Whether any qemu hook was there at that time: one is enough for libvirt to look into the
+ * directory at each call. ctime: a package's files carry the time of the build as mtime. */
 static gboolean any_hook_since(const char *directory, gint64 started_s)
 {
     g_autofree char *main_hook = g_build_filename(directory, "qemu", NULL);

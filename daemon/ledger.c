@@ -14,7 +14,7 @@
 
 typedef struct Job {
     char *path;
-    char *text; /* NULL: remove the file */
+    char *text;  /* NULL: remove the file */
     GTask *task; /* (nullable) */
 } Job;
 
@@ -40,7 +40,8 @@ static gboolean fail(GError **error, const char *what, const char *path)
 {
     int saved = errno;
 
-    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "cannot %s %s: %s", what, path, g_strerror(saved));
+    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "cannot %s %s: %s", what, path,
+                g_strerror(saved));
     return FALSE;
 }
 
@@ -109,7 +110,8 @@ static void run_job(void *pointer, void *pool_data)
     Job *job = pointer;
     Ledger *ledger = pool_data;
     g_autoptr(GError) error = NULL;
-    gboolean ok = job->text ? write_file(job->path, job->text, &error) : remove_file(job->path, &error);
+    gboolean ok =
+        job->text ? write_file(job->path, job->text, &error) : remove_file(job->path, &error);
 
     g_mutex_lock(&ledger->lock);
     /* A newer write of the same path may be queued behind this one: then its text stays. */
@@ -230,8 +232,8 @@ char *ledger_new_id(Ledger *ledger, gint64 real_ns, const char *uuid)
     for (;; real_ns += 1000) {
         g_autoptr(GDateTime) t = g_date_time_new_from_unix_utc(real_ns / 1000000000);
         g_autofree char *stamp = g_date_time_format(t, "%Y%m%dT%H%M%S");
-        g_autofree char *id = g_strdup_printf("%s.%06uZ-%.8s", stamp,
-                                              (guint)(real_ns % 1000000000 / 1000), uuid);
+        g_autofree char *id =
+            g_strdup_printf("%s.%06uZ-%.8s", stamp, (guint)(real_ns % 1000000000 / 1000), uuid);
         guint ignored;
 
         if (!find_id(ledger, id, &ignored))
@@ -239,8 +241,8 @@ char *ledger_new_id(Ledger *ledger, gint64 real_ns, const char *uuid)
     }
 }
 
-void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record, GAsyncReadyCallback callback,
-                      void *data)
+void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record,
+                      GAsyncReadyCallback callback, void *data)
 {
     g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), record);
     GTask *task = callback ? g_task_new(NULL, NULL, callback, data) : NULL;
@@ -250,7 +252,8 @@ void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record, GAsync
         g_ptr_array_add(ledger->ids, g_strdup(id));
         g_ptr_array_sort(ledger->ids, compare_ids);
     }
-    submit(ledger, g_strdup_printf("%s/%s.json", ledger->migrations, id), json_to_string(node, FALSE), task);
+    submit(ledger, g_strdup_printf("%s/%s.json", ledger->migrations, id),
+           json_to_string(node, FALSE), task);
     trim(ledger);
 }
 
@@ -297,11 +300,13 @@ char *ledger_get(const Ledger *ledger, const char *id, GError **error)
     if (find_id(ledger, id, &ignored))
         text = read_text(ledger, path);
     if (!text)
-        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_MIGRATION, "no migration '%s' is recorded here", id);
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_MIGRATION,
+                    "no migration '%s' is recorded here", id);
     return text;
 }
 
-/* The UUID becomes a file name: the caller's input was validated, this is the second lock on the door. */
+/* The UUID becomes a file name: the caller's input was validated, this is the second lock on the
+ * door. */
 static char *guest_path(const Ledger *ledger, const char *uuid)
 {
     g_assert(g_uuid_string_is_valid(uuid));

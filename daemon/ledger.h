@@ -4,15 +4,17 @@
 /* One JSON file per migration record and one per guest, atomic and durable, bounded in number.
  *
  * Format first, below <directory>:
- *   migrations/ID.json   one object; ID is the UTC time of the question plus the first 8 digits of the guest's UUID
- *                        and sorts by time. Members: see docs/ledger.md; "version": 1. A file of another version or one that is
- *                        not an object is left alone and not listed.
- *   guests/UUID.json     what this host knows of a guest's timebase, see GuestEntry.
- * A write goes to a temporary file in the same directory, is synced, renamed over the old one, and the directory is synced: killed
- * at any point the next start finds the old record or the new one. Left-over temporary files are removed at start.
+ *   migrations/ID.json   one object; ID is the UTC time of the question plus the first 8 digits of
+ * the guest's UUID and sorts by time. Members: see docs/ledger.md; "version": 1. A file of another
+ * version or one that is not an object is left alone and not listed. guests/UUID.json     what this
+ * host knows of a guest's timebase, see GuestEntry. A write goes to a temporary file in the same
+ * directory, is synced, renamed over the old one, and the directory is synced: killed at any point
+ * the next start finds the old record or the new one. Left-over temporary files are removed at
+ * start.
  *
- * Writes run one after the other in a thread of their own, in the order of the calls; reads are small and done at once. The
- * index (ids) is in memory; contents stay on disk. When there are more than max_records the oldest ones are removed.
+ * Writes run one after the other in a thread of their own, in the order of the calls; reads are
+ * small and done at once. The index (ids) is in memory; contents stay on disk. When there are more
+ * than max_records the oldest ones are removed.
  */
 
 #include <gio/gio.h>
@@ -24,7 +26,8 @@
 
 typedef struct Ledger Ledger;
 
-/* Creates the directories. TBSYNC_ERROR_FAILED naming the path if they cannot be made or written. */
+/* Creates the directories. TBSYNC_ERROR_FAILED naming the path if they cannot be made or written.
+ */
 Ledger *ledger_new(const char *directory, guint max_records, GError **error);
 
 /* Waits for the writes that are under way. */
@@ -34,15 +37,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ledger, ledger_free)
 /* A new, unused id for a question asked at real_ns about the guest `uuid`. (transfer full) */
 char *ledger_new_id(Ledger *ledger, gint64 real_ns, const char *uuid);
 
-/* Stores `record` (serialised at once) under `id`, replacing an older one. `callback` may be NULL: a failure is then logged here,
- * since nobody else would. */
-void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record, GAsyncReadyCallback callback, void *data);
+/* Stores `record` (serialised at once) under `id`, replacing an older one. `callback` may be NULL:
+ * a failure is then logged here, since nobody else would. */
+void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record,
+                      GAsyncReadyCallback callback, void *data);
 gboolean ledger_put_finish(Ledger *ledger, GAsyncResult *result, GError **error);
 
 /* Newest first, `limit` at most (0 = all); (transfer container): array of borrowed ids. */
 GPtrArray *ledger_ids(const Ledger *ledger, guint limit);
 
-/* The record as JSON text, including a write still under way. TBSYNC_ERROR_NO_SUCH_MIGRATION. (transfer full) */
+/* The record as JSON text, including a write still under way. TBSYNC_ERROR_NO_SUCH_MIGRATION.
+ * (transfer full) */
 char *ledger_get(const Ledger *ledger, const char *id, GError **error);
 
 /* What this host knows of a guest's timebase between two migrations. */
@@ -51,7 +56,8 @@ typedef struct GuestEntry {
     gint64 offset_ticks;   /* in force in the guest's QEMU process on this host */
     gint64 ahead_lo_ticks; /* guest TB minus real time since boot, bounds */
     gint64 ahead_hi_ticks;
-    gboolean paused_here;  /* was stopped and started on this host: QEMU's copy of the offset may be stale */
+    gboolean paused_here; /* was stopped and started on this host: QEMU's copy of the offset may be
+                             stale */
 } GuestEntry;
 
 gboolean ledger_get_guest(const Ledger *ledger, const char *uuid, GuestEntry *ret);

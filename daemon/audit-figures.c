@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "audit-figures.h"
+
+AuditSubject audit_subject_of(const MigrationCase *c)
+{
+    const GuestFacts *guest = &c->guest;
+    AuditSubject subject = {
+        .timebase_hz = c->destination.timebase_hz,
+        .kvm = !FACT_KNOWN(guest, GUEST_ACCEL) || guest->accel == ACCEL_KVM,
+        .source_version = c->has_source ? c->source.qemu_version : 0,
+        .destination_version = c->destination.qemu_version,
+        .destination_takes_offset = c->destination.tb_offset,
+        .offset_known = FACT_KNOWN(guest, GUEST_TB_OFFSET_TICKS),
+        .offset_ticks = guest->tb_offset_ticks,
+        .ahead_ticks = INTERVAL_UNBOUNDED,
+    };
+
+    if (c->has_source)
+        g_strlcpy(subject.source, c->source.name, sizeof subject.source);
+    if (FACT_KNOWN(guest, GUEST_AHEAD_LO_TICKS))
+        subject.ahead_ticks.lo = guest->ahead_lo_ticks;
+    if (FACT_KNOWN(guest, GUEST_AHEAD_HI_TICKS))
+        subject.ahead_ticks.hi = guest->ahead_hi_ticks;
+    return subject;
+}
+
+static void set_ticks(JsonObject *object, const char *what, Interval ticks, guint64 hz)
+{
+    g_autofree char *lo = g_strdup_printf("%s_lo_ticks", what),
+                    *hi = g_strdup_printf("%s_hi_ticks", what);
+    g_autofree char *lo_ns = g_strdup_printf("%s_lo_ns", what),
+                    *hi_ns = g_strdup_printf("%s_hi_ns", what);
+
+    if (!interval_is_bounded(ticks))
+        return; /* absent means unknown */
+    json_object_set_int_member(object, lo, ticks.lo);
+    json_object_set_int_member(object, hi, ticks.hi);
+    json_object_set_int_member(object, lo_ns, ticks_to_ns_floor(ticks.lo, hz));
+    json_object_set_int_member(object, hi_ns, ticks_to_ns_ceil(ticks.hi, hz));
+}
+
+/* What QEMU of these versions does with the guest's timebase over such a blackout. */
+static Interval moved_by_qemu(const AuditSubject *subject, Interval blackout)
+{
+    OffsetQemuQuery query = {
+        .event = OFFSET_EVENT_MIGRATION,
+        .kvm = subject->kvm,
+        .source_version = subject->source_version,
+        .destination_version = subject->destination_version,
+        .destination_takes_offset = subject->destination_takes_offset,
+        .blackout_ticks = blackout,
+        .stop_to_save_ticks = interval_of(0, blackout.hi),
+        .load_to_run_ticks = interval_of(0, blackout.hi),
+        .raw_jump_ticks = INTERVAL_UNBOUNDED,
+    };
+
+    return offset_qemu_prediction(&query).jump_ticks;
+}
+
+/* The offset that stock QEMU put in force: it continues the guest's timebase from where it was
+ * saved, some time between stop and start, and the kernel rounds up. Known only if that leaves one
+ * multiple. */
+static void find_offset(const AuditSubject *subject, Interval apart_ticks, Interval moved_ticks,
+                        GuestEntry *entry)
+{
+    Interval counted =
+        interval_sub(moved_ticks, interval_of(0, subject->kvm ? TB_OFFSET_UNIT_TICKS - 1 : 0));
+    Interval raw =
+        interval_add(interval_sub(interval_point(subject->offset_ticks), apart_ticks), counted);
+
+    entry->offset_known = subject->offset_known && interval_is_bounded(raw) &&
+                          offset_round_up(raw.lo) == offset_round_up(raw.hi);
+    entry->offset_ticks = entry->offset_known ? offset_round_up(raw.lo) : 0;
+}
+
+JsonObject *audit_figures(const AuditSubject *subject, const Departure *departure,
+                          const Arrival *arrival, Interval relation_ticks, GuestEntry *ret_entry)
+{
+    OffsetAuditQuery query = {
+        .timebase_hz = subject->timebase_hz,
+        .has_tb = true,
+        .stop_tb = departure->stop_lo,
+        .stop_error_ticks = interval_of(0, tb_minus(departure->stop_hi, departure->stop_lo)),
+        .resume_tb = arrival->run_lo,
+        .resume_error_ticks = interval_of(0, tb_minus(arrival->run_hi, arrival->run_lo)),
+        .relation_ticks = relation_ticks,
+        .moved_ticks = INTERVAL_UNBOUNDED,
+        .ahead_ticks = subject->ahead_ticks,
+    };
+    JsonObject *object = json_object_new();
+    OffsetAudit audit = offset_audit(&query);
+
+    if (audit.known) {
+        query.moved_ticks = moved_by_qemu(subject, audit.blackout_ticks);
+        audit = offset_audit(&query);
+    }
+    json_object_set_boolean_member(object, "known", audit.known);
+    json_object_set_boolean_member(object, "contradiction", audit.contradiction);
+    json_object_set_string_member(object, "stop_from", departure->precise ? "qemu" : "libvirt");
+    json_object_set_string_member(object, "start_from", arrival->precise ? "qemu" : "libvirt");
+    if (audit.known) {
+        set_ticks(object, "blackout", audit.blackout_ticks, subject->timebase_hz);
+        set_ticks(object, "moved", audit.moved_ticks, subject->timebase_hz);
+        set_ticks(object, "lost", audit.lost_ticks, subject->timebase_hz);
+        set_ticks(object, "ahead", audit.ahead_ticks, subject->timebase_hz);
+    }
+    *ret_entry = (GuestEntry){ .ahead_lo_ticks = audit.ahead_ticks.lo,
+                               .ahead_hi_ticks = audit.ahead_ticks.hi };
+    find_offset(subject,
+                interval_of(tb_minus(arrival->run_lo, departure->stop_hi),
+                            tb_minus(arrival->run_hi, departure->stop_lo)),
+                audit.moved_ticks, ret_entry);
+    if (ret_entry->offset_known)
+        json_object_set_int_member(object, "offset_ticks", ret_entry->offset_ticks);
+    return object;
+}
+
+JsonObject *audit_figures_unknown(const char *why)
+{
+    JsonObject *object = json_object_new();
+
+    json_object_set_boolean_member(object, "known", FALSE);
+    json_object_set_string_member(object, "why", why);
+    return object;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "audit.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* How many of the newest records are looked at for ones that were left open. */
+#define LEFT_OPEN_SEARCH 256
+
+typedef struct Open {
+    Audit *audit;
+    char *id;
+    char *uuid;
+    JsonObject *record;
+    AuditSubject subject;
+    guint expiry_source;
+    gboolean holds; /* the stamp clock, from the start of QEMU on */
+    TbTicks
+        started; /* this host's timebase when QEMU was seen to run here, its CPUs still stopped */
+    gboolean started_known;
+    gboolean arrived; /* the CPUs run: only the figures are missing */
+    Arrival arrival;
+    guint asked;
+    guint ask_source;
+} Open;
+
+struct Audit {
+    AuditParams params;
+    char *plans;
+    GHashTable *open; /* uuid -> Open */
+};
+
+static void open_free(void *pointer)
+{
+    Open *open = pointer;
+
+    g_clear_handle_id(&open->expiry_source, g_source_remove);
+    g_clear_handle_id(&open->ask_source, g_source_remove);
+    if (open->holds)
+        stamp_clock_release(open->audit->params.stamps);
+    json_object_unref(open->record);
+    g_free(open->id);
+    g_free(open->uuid);
+    g_free(open);
+}
+
+static char *plan_path(const Audit *audit, const char *uuid)
+{
+    return g_strdup_printf("%s/%s.json", audit->plans, uuid);
+}
+
+static void publish_plan(const Open *open)
+{
+    JsonNode *plan = json_object_get_member(open->record, "plan");
+    g_autofree char *path = plan_path(open->audit, open->uuid);
+    g_autofree char *text = plan ? json_to_string(plan, FALSE) : NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (text && !g_file_set_contents(path, text, -1, &error))
+        g_warning("plan not published: %s", error->message);
+}
+
+static void withdraw_plan(const Open *open)
+{
+    g_autofree char *path = plan_path(open->audit, open->uuid);
+
+    g_unlink(path);
+}
+
+static void save(const Open *open)
+{
+    ledger_put_async(open->audit->params.ledger, open->id, open->record, NULL, NULL);
+}
+
+/* Frees `open`. */
+static void close_record(Open *open, RecordState state)
+{
+    record_set_state(open->record, state);
+    save(open);
+    withdraw_plan(open);
+    g_hash_table_remove(open->audit->open, open->uuid);
+}
+
+static gboolean on_expiry(void *data)
+{
+    Open *open = data;
+
+    open->expiry_source = 0;
+    g_message("guest %s was allowed but never arrived", open->uuid);
+    close_record(open, RECORD_EXPIRED);
+    return G_SOURCE_REMOVE;
+}
+
+void audit_open(Audit *audit, const char *id, const MigrationCase *c, JsonObject *record)
+{
+    Open *older = g_hash_table_lookup(audit->open, c->incoming.uuid);
+    Open *open = g_new0(Open, 1);
+
+    if (older)
+        close_record(older, older->arrived ? RECORD_COMPLETED : RECORD_EXPIRED);
+    open->audit = audit;
+    open->id = g_strdup(id);
+    open->uuid = g_strdup(c->incoming.uuid);
+    open->record = json_object_ref(record);
+    open->subject = audit_subject_of(c);
+    open->expiry_source = g_timeout_add(AUDIT_EXPIRY_MS, on_expiry, open);
+    g_hash_table_insert(audit->open, open->uuid, open);
+    publish_plan(open);
+}
+
+static const GuestEntry nothing_known = { .ahead_lo_ticks = G_MININT64,
+                                          .ahead_hi_ticks = G_MAXINT64 };
+
+/* ---- the figures ---- */
+
+static void finish(Open *open, JsonObject *figures, const GuestEntry *entry)
+{
+    json_object_set_object_member(open->record, "audit", figures);
+    ledger_put_guest(open->audit->params.ledger, open->uuid, entry);
+    close_record(open, RECORD_COMPLETED);
+}
+
+static void finish_unknown(Open *open, const char *why)
+{
+    finish(open, audit_figures_unknown(why), &nothing_known);
+}
+
+static void finish_known(Open *open, const Departure *departure)
+{
+    const AuditParams *params = &open->audit->params;
+    Interval relation = params->relation(open->subject.source, params->data);
+    int64_t since_ticks = tb_minus(stamp_clock_now(params->stamps), open->arrival.run_lo);
+    GuestEntry entry;
+    JsonObject *figures;
+
+    /* The relation is that of now; at the start the oscillators were that much less apart. */
+    relation = interval_widen(relation,
+                              mul_div_ceil(MAX(since_ticks, 0), params->drift_bound_ppb, NS_PER_S));
+    figures = audit_figures(&open->subject, departure, &open->arrival, relation, &entry);
+    finish(open, figures, &entry);
+}
+
+/* An answer finds its record by name: it may have been closed meanwhile. */
+typedef struct Asked {
+    Audit *audit;
+    char *uuid;
+    char *id;
+} Asked;
+
+static gboolean on_ask(void *data);
+
+static void on_departure(const Departure *departure, const GError *error, void *data)
+{
+    Asked *asked = data;
+    Open *open = g_hash_table_lookup(asked->audit->open, asked->uuid);
+
+    if (open && strcmp(open->id, asked->id) == 0) {
+        if (departure &&
+            (departure->state == DEPARTURE_STOPPED || departure->state == DEPARTURE_LEFT))
+            finish_known(open, departure);
+        else
+            open->ask_source = g_timeout_add(open->audit->params.ask_period_ms, on_ask, open);
+    }
+    g_free(asked->uuid);
+    g_free(asked->id);
+    g_free(asked);
+}
+
+static gboolean on_ask(void *data)
+{
+    Open *open = data;
+    const AuditParams *params = &open->audit->params;
+    Asked *asked;
+
+    if (open->asked++ >= AUDIT_ASK_TIMES) {
+        open->ask_source = 0;
+        finish_unknown(open, "the source did not say when it stopped the guest");
+        return G_SOURCE_REMOVE;
+    }
+    asked = g_new0(Asked, 1);
+    asked->audit = open->audit;
+    asked->uuid = g_strdup(open->uuid);
+    asked->id = g_strdup(open->id);
+    if (params->ask_departure(open->subject.source, open->uuid, on_departure, asked,
+                              params->data)) {
+        open->ask_source = 0;
+        return G_SOURCE_REMOVE;
+    }
+    g_free(asked->uuid);
+    g_free(asked->id);
+    g_free(asked);
+    return G_SOURCE_CONTINUE;
+}
+
+/* ---- events ---- */
+
+static void on_started(Open *open)
+{
+    if (!open->holds)
+        stamp_clock_hold(open->audit->params.stamps);
+    open->holds = TRUE;
+    open->started = stamp_clock_now(open->audit->params.stamps);
+    open->started_known = TRUE;
+    record_set_state(open->record, RECORD_ARRIVING);
+    save(open);
+}
+
+static void take_qemu_resume(Open *open, const GuestEvent *event)
+{
+    StampBounds bounds;
+
+    if (!stamp_clock_place(open->audit->params.stamps, event->qemu_real_ns, &bounds))
+        return;
+    open->arrival = (Arrival){ .run_lo = bounds.lo, .run_hi = bounds.hi, .precise = TRUE };
+}
+
+static void on_arrived(Open *open)
+{
+    if (open->arrived)
+        return; /* post-copy says so twice */
+    open->arrived = TRUE;
+    if (!open->arrival.precise) {
+        open->arrival.run_hi = stamp_clock_now(open->audit->params.stamps);
+        open->arrival.run_lo = open->started_known ? open->started : open->arrival.run_hi;
+    }
+    g_clear_handle_id(&open->expiry_source, g_source_remove);
+    record_set_state(open->record, RECORD_COMPLETED);
+    withdraw_plan(open);
+    save(open);
+    ledger_put_guest(open->audit->params.ledger, open->uuid, &nothing_known);
+    if (!*open->subject.source)
+        finish_unknown(open, "the source is not known");
+    else if (!open->started_known && !open->arrival.precise)
+        finish_unknown(open, "the guest's arrival was not watched");
+    else
+        open->ask_source = g_timeout_add(open->audit->params.ask_period_ms, on_ask, open);
+}
+
+/* A guest that is still paused here has not lost anything yet: that is told by its resume. */
+static void on_arrived_paused(Open *open)
+{
+    JsonObject *figures = audit_figures_unknown("the guest arrived paused");
+
+    json_object_set_boolean_member(figures, "paused", TRUE);
+    finish(open, figures, &nothing_known);
+}
+
+static void note_local_pause(const Audit *audit, const char *uuid)
+{
+    GuestEntry entry;
+
+    /* QEMU sets a new offset at every start of the CPUs (hw/ppc/ppc.c,
+     * cpu_ppc_clock_vm_state_change). */
+    if (!ledger_get_guest(audit->params.ledger, uuid, &entry))
+        entry = nothing_known;
+    entry.offset_known = FALSE;
+    entry.paused_here = TRUE;
+    ledger_put_guest(audit->params.ledger, uuid, &entry);
+}
+
+static void record_event(Open *open, const GuestEvent *event)
+{
+    JsonArray *events;
+    JsonObject *object = json_object_new();
+
+    if (!json_object_has_member(open->record, "events"))
+        json_object_set_array_member(open->record, "events", json_array_new());
+    events = json_object_get_array_member(open->record, "events");
+    json_object_set_string_member(object, "what", event->detail ? event->detail : "");
+    json_object_set_int_member(object, "seen_real_ns", event->seen_real_ns);
+    if (event->qemu_real_ns)
+        json_object_set_int_member(object, "qemu_real_ns", event->qemu_real_ns);
+    json_array_add_object_element(events, object);
+}
+
+/* Of a guest with an open record. */
+static void open_event(Open *open, const GuestEvent *event)
+{
+    record_event(open, event);
+    switch (event->kind) {
+    case GUEST_EVENT_INCOMING_STARTED:
+        on_started(open);
+        break;
+    case GUEST_EVENT_QEMU_RESUME:
+        take_qemu_resume(open, event);
+        break;
+    case GUEST_EVENT_RESUMED_CPUS:
+        on_arrived(open);
+        break;
+    case GUEST_EVENT_SUSPENDED:
+        if (open->started_known && !open->arrived)
+            on_arrived_paused(open);
+        break;
+    case GUEST_EVENT_FAILED:
+    case GUEST_EVENT_STOPPED:
+    case GUEST_EVENT_LEFT:
+        close_record(open, open->arrived ? RECORD_COMPLETED : RECORD_FAILED);
+        break;
+    case GUEST_EVENT_DEFINED_CHANGED:
+    case GUEST_EVENT_BOOTED:
+    case GUEST_EVENT_RESUMED_HERE:
+    case GUEST_EVENT_STOPPED_CPUS:
+    case GUEST_EVENT_QEMU_STOP:
+    case GUEST_EVENT_QEMU_MIGRATION:
+        break;
+    }
+}
+
+void audit_event(Audit *audit, const GuestEvent *event)
+{
+    Open *open = event->uuid ? g_hash_table_lookup(audit->open, event->uuid) : NULL;
+
+    if (open)
+        open_event(open, event);
+    if (event->kind == GUEST_EVENT_RESUMED_HERE)
+        note_local_pause(audit, event->uuid);
+    else if (event->kind == GUEST_EVENT_BOOTED || event->kind == GUEST_EVENT_LEFT ||
+             event->kind == GUEST_EVENT_STOPPED)
+        ledger_drop_guest(audit->params.ledger, event->uuid);
+}
+
+guint audit_open_count(const Audit *audit)
+{
+    return g_hash_table_size(audit->open);
+}
+
+static void close_left_open(Audit *audit, const char *id)
+{
+    g_autofree char *text = ledger_get(audit->params.ledger, id, NULL);
+    g_autoptr(JsonNode) node = text ? json_from_string(text, NULL) : NULL;
+    const char *state;
+
+    if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+        return;
+    state = json_object_get_string_member_with_default(json_node_get_object(node), "state", "");
+    if (strcmp(state, "planned") != 0 && strcmp(state, "arriving") != 0)
+        return;
+    record_set_state(json_node_get_object(node), RECORD_INTERRUPTED);
+    ledger_put_async(audit->params.ledger, id, json_node_get_object(node), NULL, NULL);
+}
+
+Audit *audit_new(const AuditParams *params)
+{
+    Audit *audit = g_new0(Audit, 1);
+    g_autoptr(GPtrArray) ids = ledger_ids(params->ledger, LEFT_OPEN_SEARCH);
+
+    audit->params = *params;
+    audit->plans = g_build_filename(params->runtime_directory, "plans", NULL);
+    audit->params.runtime_directory = NULL;
+    if (audit->params.ask_period_ms == 0)
+        audit->params.ask_period_ms = AUDIT_ASK_PERIOD_MS;
+    audit->open = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, open_free);
+    if (g_mkdir_with_parents(audit->plans, 0755) < 0)
+        g_warning("cannot create %s: plans will not be published there", audit->plans);
+    for (guint i = 0; i < ids->len; i++)
+        close_left_open(audit, g_ptr_array_index(ids, i));
+    return audit;
+}
+
+void audit_free(Audit *audit)
+{
+    if (!audit)
+        return;
+    g_hash_table_unref(audit->open);
+    g_free(audit->plans);
+    g_free(audit);
+}

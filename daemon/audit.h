@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Migrations to this host, from libvirt's events to the end of each record.
+ *
+ * Keeps the records of allowed migrations open until the guest has arrived, failed or not come
+ * within AUDIT_EXPIRY_MS; writes each change of state to the ledger and keeps the guest's entry
+ * there. After an arrival the source is asked when it stopped the guest's CPUs, and the figures are
+ * added. Also publishes the plan of each open record as <runtime directory>/plans/UUID.json and
+ * removes it when the record is closed. Main thread only.
+ */
+
+#include <gio/gio.h>
+
+#include "audit-figures.h"
+#include "guests.h"
+#include "ledger.h"
+#include "record.h"
+#include "relation.h"
+#include "stamp-clock.h"
+
+typedef struct Audit Audit;
+
+/* A guest whose transfer takes longer is seen by its events all the same; only a guest that never
+ * came expires. */
+#define AUDIT_EXPIRY_MS (60u * 60 * 1000)
+
+/* The source hears of the end of the migration later than we do: its libvirt answers after ours.
+ * The first pause also lets QEMU's own RESUME stamp come in. */
+#define AUDIT_ASK_PERIOD_MS 500
+#define AUDIT_ASK_TIMES     20
+
+typedef void (*AuditDepartureDone)(const Departure *departure, const GError *error, void *data);
+
+typedef struct AuditParams {
+    Ledger *ledger;
+    StampClock *stamps;
+    const char *runtime_directory; /* copied */
+    guint32 drift_bound_ppb;
+    guint ask_period_ms; /* between two questions to the source; 0: AUDIT_ASK_PERIOD_MS */
+    /* Asks the peer `source` for the departure of a guest; `done` comes once, later, or never if
+     * FALSE is returned (no link). */
+    gboolean (*ask_departure)(const char *source, const char *uuid, AuditDepartureDone done,
+                              void *done_data, void *data);
+    /* This host minus `source`, now; unbounded if not known. */
+    Interval (*relation)(const char *source, void *data);
+    void *data;
+} AuditParams;
+
+/* Records left open by an earlier process are closed as "interrupted". */
+Audit *audit_new(const AuditParams *params);
+void audit_free(Audit *audit);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Audit, audit_free)
+
+/* An allowed migration: `record` is kept (a reference is taken) and changed as events come. An
+ * older open record of the same guest is closed as expired. */
+void audit_open(Audit *audit, const char *id, const MigrationCase *c, JsonObject *record);
+
+void audit_event(Audit *audit, const GuestEvent *event);
+
+guint audit_open_count(const Audit *audit);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "preflight.h"
+
+#include "error.h"
+#include "facts-codec.h"
+
+#define LOOKUP_DEADLINE_MS 4000
+
+typedef struct Preflight {
+    Guests *guests;
+    Ledger *ledger;
+    HookAnswer *answer;
+} Preflight;
+
+static void preflight_free(void *pointer)
+{
+    Preflight *preflight = pointer;
+
+    g_clear_pointer(&preflight->answer, hook_answer_free);
+    g_free(preflight);
+}
+
+static void on_guest(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autoptr(GTask) task = data;
+    Preflight *preflight = g_task_get_task_data(task);
+    MigrationCase *c = &preflight->answer->c;
+    GError *error = NULL;
+    JudgeInput in;
+
+    if (!guests_lookup_finish(preflight->guests, result, &c->guest, &error)) {
+        g_task_return_error(task, error);
+        return;
+    }
+    ledger_fill_guest(preflight->ledger, &c->guest);
+    in = migration_case_input(c);
+    judge(&in, &preflight->answer->verdict);
+    if (preflight->answer->unreachable) {
+        Finding finding = { .code = FINDING_PEER_UNREACHABLE,
+                            .severity = SEVERITY_WARN,
+                            .a = { .kind = VALUE_STRING,
+                                   .string = preflight->answer->unreachable[0] } };
+        verdict_add(&preflight->answer->verdict, &finding);
+    }
+    g_task_return_pointer(task, g_steal_pointer(&preflight->answer),
+                          (GDestroyNotify)hook_answer_free);
+}
+
+static gboolean fill_destination(const PreflightParams *params, const char *host,
+                                 const char *const *assume, HookAnswer *answer, GError **error)
+{
+    Peer *peer = peers_by_name(params->peers, host);
+    MigrationCase *c = &answer->c;
+
+    if (!peer) {
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_PEER,
+                    "no peer '%s' is configured on this host; 'tbsyncctl peers' lists them", host);
+        return FALSE;
+    }
+    if (!peer_facts(peer)) {
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE,
+                    "peer '%s' (%s) has not been reached yet: %s", host, peer_address(peer),
+                    peer_error(peer) ? peer_error(peer) : peer_state_name(peer_state(peer)));
+        return FALSE;
+    }
+    c->destination = *peer_facts(peer);
+    for (guint i = 0; assume && assume[i]; i++)
+        if (!host_facts_assign(&c->destination, assume[i], error))
+            return FALSE;
+    c->relation = peer_relation(peer); /* peer minus local is destination minus source */
+    c->has_relation = TRUE;
+    if (peer_state(peer) != PEER_LINKED)
+        answer->unreachable = g_strdupv((char **)(const char *const[]){ host, NULL });
+    return TRUE;
+}
+
+void preflight_async(const PreflightParams *params, const char *guest, const char *host,
+                     const char *const *assume, GAsyncReadyCallback callback, void *data)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+    Preflight *preflight = g_new0(Preflight, 1);
+    MigrationCase *c;
+    GError *error = NULL;
+
+    preflight->guests = params->guests;
+    preflight->ledger = params->ledger;
+    preflight->answer = g_new0(HookAnswer, 1);
+    g_task_set_task_data(task, preflight, preflight_free);
+    c = &preflight->answer->c;
+    c->kind = JUDGE_MIGRATION;
+    c->source = *params->own;
+    c->has_source = TRUE;
+    c->policy = params->config->policy;
+    if (!fill_destination(params, host, assume, preflight->answer, &error)) {
+        g_task_return_error(task, error);
+        return;
+    }
+    guests_lookup_async(params->guests, guest, LOOKUP_DEADLINE_MS, NULL, on_guest,
+                        g_object_ref(task));
+}
+
+HookAnswer *preflight_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "record.h"
+
+#include "case-json.h"
+#include "findings.h"
+#include "ledger.h"
+
+JudgeInput migration_case_input(const MigrationCase *c)
+{
+    return (JudgeInput){
+        .kind = c->kind,
+        .source = c->has_source ? &c->source : NULL,
+        .guest = &c->guest,
+        .incoming = c->has_incoming ? &c->incoming : NULL,
+        .destination = &c->destination,
+        .relation = c->has_relation ? &c->relation : NULL,
+        .policy = &c->policy,
+    };
+}
+
+const char *record_state_name(RecordState state)
+{
+    switch (state) {
+    case RECORD_REFUSED:
+        return "refused";
+    case RECORD_PLANNED:
+        return "planned";
+    case RECORD_ARRIVING:
+        return "arriving";
+    case RECORD_COMPLETED:
+        return "completed";
+    case RECORD_FAILED:
+        return "failed";
+    case RECORD_EXPIRED:
+        return "expired";
+    case RECORD_INTERRUPTED:
+        return "interrupted";
+    }
+    g_assert_not_reached();
+}
+
+static void add_word(JsonBuilder *builder, const char *name, const char *word)
+{
+    json_builder_set_member_name(builder, name);
+    json_builder_add_string_value(builder, word);
+}
+
+static void add_int(JsonBuilder *builder, const char *name, gint64 value)
+{
+    json_builder_set_member_name(builder, name);
+    json_builder_add_int_value(builder, value);
+}
+
+static void build_head(const RecordHead *head, const MigrationCase *c, JsonBuilder *builder)
+{
+    add_int(builder, "version", LEDGER_VERSION);
+    add_word(builder, "id", head->id);
+    add_word(builder, "state", record_state_name(head->state));
+    add_word(builder, "uuid", c->guest.uuid);
+    add_word(builder, "name", c->guest.name);
+    if (c->has_source)
+        add_word(builder, "source", c->source.name);
+    add_word(builder, "destination", c->destination.name);
+    add_int(builder, "asked_real_ns", head->asked_real_ns);
+    add_int(builder, "decided_real_ns", head->decided_real_ns);
+    add_int(builder, "timebase_hz", (gint64)head->timebase_hz);
+    json_builder_set_member_name(builder, "simulated");
+    json_builder_add_boolean_value(builder, c->destination.simulated);
+}
+
+JsonObject *record_new(const RecordHead *head, const MigrationCase *c, const Verdict *verdict)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(JsonNode) root = NULL;
+    JudgeInput in = migration_case_input(c);
+
+    json_builder_begin_object(builder);
+    build_head(head, c, builder);
+    verdict_build_json(verdict, builder);
+    json_builder_set_member_name(builder, "case");
+    json_builder_begin_object(builder);
+    case_build_json(&in, head->timebase_hz, builder);
+    json_builder_end_object(builder);
+    json_builder_end_object(builder);
+    root = json_builder_get_root(builder);
+    return json_node_dup_object(root);
+}
+
+void record_set_state(JsonObject *record, RecordState state)
+{
+    json_object_set_string_member(record, "state", record_state_name(state));
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "audit.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define UUID "5a5a5a5a-1111-4222-8333-00000000beef"
+
+typedef struct Fixture {
+    char *directory;
+    char *plan;
+    TbClock *clock;
+    StampClock *stamps;
+    Ledger *ledger;
+    Audit *audit;
+    Departure departure; /* what the source says */
+    gboolean unreachable;
+    guint asked;
+} Fixture;
+
+typedef struct Answer {
+    Fixture *f;
+    AuditDepartureDone done;
+    void *data;
+} Answer;
+
+static gboolean on_answer(void *data)
+{
+    Answer *answer = data;
+
+    answer->done(&answer->f->departure, NULL, answer->data);
+    g_free(answer);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean ask_departure(const char *source, const char *uuid, AuditDepartureDone done,
+                              void *done_data, void *data)
+{
+    Fixture *f = data;
+    Answer *answer;
+
+    g_assert_cmpstr(source, ==, "alpha");
+    g_assert_cmpstr(uuid, ==, UUID);
+    f->asked++;
+    if (f->unreachable)
+        return FALSE;
+    answer = g_new0(Answer, 1);
+    *answer = (Answer){ f, done, done_data };
+    g_idle_add(on_answer, answer);
+    return TRUE;
+}
+
+/* The source's timebase is 1000 ticks behind. */
+static Interval relation(const char *source, void *data)
+{
+    return interval_of(990, 1010);
+}
+
+static void start(Fixture *f)
+{
+    AuditParams params = { .runtime_directory = f->directory,
+                           .drift_bound_ppb = 100000,
+                           .ask_period_ms = 2,
+                           .ask_departure = ask_departure,
+                           .relation = relation,
+                           .data = f };
+    TbClockConfig clock = { .simulated = TRUE, .frequency_hz = 512000000 };
+    g_autoptr(GError) error = NULL;
+
+    f->clock = tb_clock_new(&clock, &error);
+    g_assert_no_error(error);
+    f->stamps = stamp_clock_new(f->clock);
+    params.stamps = f->stamps;
+    f->ledger = ledger_new(f->directory, 10, &error);
+    g_assert_no_error(error);
+    params.ledger = f->ledger;
+    f->audit = audit_new(&params);
+}
+
+static void stop(Fixture *f)
+{
+    g_clear_pointer(&f->audit, audit_free);
+    g_clear_pointer(&f->ledger, ledger_free);
+    g_clear_pointer(&f->stamps, stamp_clock_free);
+    g_clear_pointer(&f->clock, tb_clock_free);
+}
+
+static void set_up(Fixture *f, gconstpointer data)
+{
+    f->directory = g_dir_make_tmp("tbsyncd-audit-XXXXXX", NULL);
+    f->plan = g_strdup_printf("%s/plans/" UUID ".json", f->directory);
+    start(f);
+}
+
+static void remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+
+        remove_tree(child);
+    }
+    g_remove(path);
+}
+
+static void tear_down(Fixture *f, gconstpointer data)
+{
+    stop(f);
+    remove_tree(f->directory);
+    g_free(f->directory);
+    g_free(f->plan);
+}
+
+static void open_record(Fixture *f, const char *id)
+{
+    g_autoptr(JsonNode) node = json_from_string(
+        "{\"version\":1,\"state\":\"planned\",\"plan\":{\"offset_ticks\":16777216}}", NULL);
+    JsonObject *record = json_node_get_object(node);
+    MigrationCase *c = g_new0(MigrationCase, 1);
+
+    c->has_source = TRUE;
+    g_strlcpy(c->source.name, "alpha", sizeof c->source.name);
+    c->source.qemu_version = c->destination.qemu_version = QEMU_VERSION(7, 2, 22);
+    c->destination.timebase_hz = 512000000;
+    guest_facts_init(&c->guest);
+    c->guest.accel = ACCEL_TCG;
+    FACT_SET(&c->guest, GUEST_ACCEL);
+    FACT_SET(&c->guest, GUEST_AHEAD_LO_TICKS);
+    FACT_SET(&c->guest, GUEST_AHEAD_HI_TICKS);
+    FACT_SET(&c->guest, GUEST_TB_OFFSET_TICKS);
+    g_strlcpy(c->incoming.uuid, UUID, sizeof c->incoming.uuid);
+    ledger_put_async(f->ledger, id, record, NULL, NULL);
+    audit_open(f->audit, id, c, record);
+    g_free(c);
+}
+
+static void event(Fixture *f, GuestEventKind kind)
+{
+    GuestEvent e = {
+        .kind = kind, .uuid = UUID, .name = "g", .detail = "words", .seen_real_ns = 5
+    };
+
+    audit_event(f->audit, &e);
+}
+
+static void wait_until_closed(Fixture *f)
+{
+    while (audit_open_count(f->audit) > 0)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static JsonNode *record_of(const Fixture *f, const char *id)
+{
+    g_autofree char *text = ledger_get(f->ledger, id, NULL);
+
+    return json_from_string(text, NULL);
+}
+
+static void assert_state(const Fixture *f, const char *id, const char *expected)
+{
+    g_autofree char *text = ledger_get(f->ledger, id, NULL);
+    g_autoptr(JsonNode) node = json_from_string(text, NULL);
+
+    g_assert_cmpstr(json_object_get_string_member(json_node_get_object(node), "state"), ==,
+                    expected);
+}
+
+static void test_arrival_completes_the_record(Fixture *f, gconstpointer data)
+{
+    g_autofree char *plan = NULL;
+    GuestEntry entry;
+
+    open_record(f, "a");
+    g_assert_true(g_file_get_contents(f->plan, &plan, NULL, NULL));
+    g_assert_cmpstr(plan, ==, "{\"offset_ticks\":16777216}");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    assert_state(f, "a", "arriving");
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    assert_state(f, "a", "completed"); /* at once, whatever becomes of the figures */
+    g_assert_false(g_file_test(f->plan, G_FILE_TEST_EXISTS));
+    /* the offset is QEMU's choice: unknown, not the one before */
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_false(entry.offset_known);
+}
+
+static void test_figures_contain_the_truth(Fixture *f, gconstpointer data)
+{
+    TbTicks stopped, before, after;
+    g_autoptr(JsonNode) node = NULL;
+    JsonObject *figures;
+    GuestEntry entry;
+
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    before = stamp_clock_now(f->stamps);
+    stopped = tb_plus(
+        before, -51200000); /* 100 ms ago, on our timebase; the source's is 1000 ticks behind */
+    f->departure = (Departure){ .state = DEPARTURE_LEFT, .precise = TRUE };
+    f->departure.stop_lo = tb_plus(stopped, -1000 - 10);
+    f->departure.stop_hi = tb_plus(stopped, -1000 + 10);
+    {
+        GuestEvent e = { .kind = GUEST_EVENT_QEMU_RESUME,
+                         .uuid = UUID,
+                         .name = "g",
+                         .qemu_real_ns = tb_clock_real_ns() };
+
+        audit_event(f->audit, &e);
+    }
+    after = stamp_clock_now(f->stamps);
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    wait_until_closed(f);
+    node = record_of(f, "a");
+    figures = json_object_get_object_member(json_node_get_object(node), "audit");
+    g_assert_true(json_object_get_boolean_member(figures, "known"));
+    g_assert_cmpstr(json_object_get_string_member(figures, "stop_from"), ==, "qemu");
+    g_assert_cmpstr(json_object_get_string_member(figures, "start_from"), ==, "qemu");
+    g_assert_cmpint(json_object_get_int_member(figures, "blackout_lo_ticks"), <=,
+                    tb_minus(after, stopped));
+    g_assert_cmpint(json_object_get_int_member(figures, "blackout_hi_ticks"), >=,
+                    tb_minus(before, stopped));
+    /* under TCG the guest's timebase stands still: all of the blackout is lost */
+    g_assert_cmpint(json_object_get_int_member(figures, "lost_lo_ticks"), ==,
+                    json_object_get_int_member(figures, "blackout_lo_ticks"));
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_cmpint(entry.ahead_hi_ticks, <, -51200000 + 512000);
+    g_assert_cmpint(entry.ahead_lo_ticks, >, G_MININT64);
+}
+
+static void test_source_that_stays_silent_is_recorded(Fixture *f, gconstpointer data)
+{
+    g_autoptr(JsonNode) node = NULL;
+    JsonObject *figures;
+
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    f->unreachable = TRUE;
+    wait_until_closed(f);
+    g_assert_cmpuint(f->asked, >, 1);
+    node = record_of(f, "a");
+    figures = json_object_get_object_member(json_node_get_object(node), "audit");
+    g_assert_false(json_object_get_boolean_member(figures, "known"));
+    g_assert_cmpstr(json_object_get_string_member(figures, "why"), !=, "");
+}
+
+static void test_paused_guest_has_no_blackout(Fixture *f, gconstpointer data)
+{
+    g_autoptr(JsonNode) node = NULL;
+
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    event(f, GUEST_EVENT_SUSPENDED);
+    assert_state(f, "a", "completed");
+    node = record_of(f, "a");
+    g_assert_true(json_object_get_boolean_member(
+        json_object_get_object_member(json_node_get_object(node), "audit"), "paused"));
+}
+
+static void test_events_are_kept_in_order(Fixture *f, gconstpointer data)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(JsonNode) node = NULL;
+    JsonArray *events;
+
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    text = ledger_get(f->ledger, "a", NULL);
+    node = json_from_string(text, NULL);
+    events = json_object_get_array_member(json_node_get_object(node), "events");
+    g_assert_cmpuint(json_array_get_length(events), ==, 2);
+    g_assert_cmpint(
+        json_object_get_int_member(json_array_get_object_element(events, 0), "seen_real_ns"), ==,
+        5);
+}
+
+static void test_failure_is_recorded(Fixture *f, gconstpointer data)
+{
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    event(f, GUEST_EVENT_FAILED);
+    assert_state(f, "a", "failed");
+    g_assert_false(g_file_test(f->plan, G_FILE_TEST_EXISTS));
+}
+
+static void test_second_question_closes_the_first(Fixture *f, gconstpointer data)
+{
+    open_record(f, "a");
+    open_record(f, "b");
+    assert_state(f, "a", "expired");
+    assert_state(f, "b", "planned");
+    g_assert_cmpuint(audit_open_count(f->audit), ==, 1);
+    g_assert_true(g_file_test(f->plan, G_FILE_TEST_EXISTS));
+}
+
+static void test_restart_closes_what_was_open(Fixture *f, gconstpointer data)
+{
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    open_record(f, "b");
+    event(f, GUEST_EVENT_RESUMED_CPUS); /* completed, its figures not yet asked for */
+    open_record(f, "c");
+    stop(f);
+    start(f);
+    assert_state(f, "a", "expired");
+    assert_state(f, "b", "completed");
+    assert_state(f, "c", "interrupted");
+}
+
+static void test_other_guests_do_not_matter(Fixture *f, gconstpointer data)
+{
+    GuestEvent e = { .kind = GUEST_EVENT_RESUMED_CPUS,
+                     .uuid = "5a5a5a5a-1111-4222-8333-00000000dead",
+                     .name = "h" };
+
+    open_record(f, "a");
+    audit_event(f->audit, &e);
+    assert_state(f, "a", "planned");
+}
+
+static void test_local_pause_makes_the_offset_unknown(Fixture *f, gconstpointer data)
+{
+    GuestEntry entry = { .offset_known = TRUE, .offset_ticks = 0 };
+
+    ledger_put_guest(f->ledger, UUID, &entry);
+    event(f, GUEST_EVENT_RESUMED_HERE);
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_false(entry.offset_known);
+    g_assert_true(entry.paused_here);
+    event(f, GUEST_EVENT_BOOTED); /* a new QEMU process: libvirt's state says all there is */
+    g_assert_false(ledger_get_guest(f->ledger, UUID, &entry));
+}
+
+#define ADD(name, function) g_test_add("/audit/" name, Fixture, NULL, set_up, function, tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("arrival-completes-the-record", test_arrival_completes_the_record);
+    ADD("figures-contain-the-truth", test_figures_contain_the_truth);
+    ADD("source-that-stays-silent-is-recorded", test_source_that_stays_silent_is_recorded);
+    ADD("paused-guest-has-no-blackout", test_paused_guest_has_no_blackout);
+    ADD("events-are-kept-in-order", test_events_are_kept_in_order);
+    ADD("failure-is-recorded", test_failure_is_recorded);
+    ADD("second-question-closes-the-first", test_second_question_closes_the_first);
+    ADD("restart-closes-what-was-open", test_restart_closes_what_was_open);
+    ADD("other-guests-do-not-matter", test_other_guests_do_not_matter);
+    ADD("local-pause-makes-the-offset-unknown", test_local_pause_makes_the_offset_unknown);
+    return g_test_run();
+}
