@@ -200,3 +200,40 @@ char *json_text_describe(JsonNode *node)
         return describe_double(json_node_get_double(node));
     return g_strdup_printf("%" G_GINT64_FORMAT, json_node_get_int(node));
 }
+
+/* ---- one member of a broken text ---- */
+
+/* A token that json-glib may read: a whole string or number. (nullable) (transfer full) */
+static JsonNode *token_node(const char *token, gsize length)
+{
+    g_autofree char *text = g_strndup(token, length);
+    JsonNode *node = NULL;
+
+    if (g_utf8_validate(text, -1, NULL) && json_text_check(text, length, NULL))
+        node = json_from_string(text, NULL);
+    if (node != NULL && !JSON_NODE_HOLDS_VALUE(node))
+        g_clear_pointer(&node, json_node_unref);
+    return node;
+}
+
+JsonNode *json_text_peek(const char *text, gsize length, const char *name)
+{
+    Scan scan = { .text = text, .length = length };
+    gboolean in_value = FALSE; /* the wanted name and its colon were read */
+    JsonNode *node = NULL;
+
+    while (scan.at < scan.length && node == NULL) {
+        gsize start = scan.at;
+        gboolean is_name = scan.depth == 1 && scan.key_length == strlen(name) &&
+                           memcmp(text + scan.key_at, name, scan.key_length) == 0;
+        char c = text[start];
+        if (!scan_token(&scan, NULL))
+            break;
+        if (in_value && strchr(" \t\r\n", c) == NULL) {
+            node = c != '{' && c != '[' ? token_node(text + start, scan.at - start) : NULL;
+            break;
+        }
+        in_value |= c == ':' && is_name;
+    }
+    return node != NULL ? node : json_node_new(JSON_NODE_NULL);
+}

@@ -23,3 +23,7 @@ JsonObject *json_text_parse_object(JsonParser *parser, const char *text, gsize l
 
 /* A short form of a node for error messages: a number or string as written, shortened; "an object". (transfer full) */
 char *json_text_describe(JsonNode *node);
+
+/* The value of a member of the top object, if it is a string or a number and stands before anything broken: what a line
+ * was about when it cannot be parsed. Otherwise a null node. (transfer full) */
+JsonNode *json_text_peek(const char *text, gsize length, const char *name);

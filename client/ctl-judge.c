@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl-lines.h"
+#include "ctl-verbs.h"
+#include "error.h"
+#include "facts-codec.h"
+#include "findings.h"
+#include "json-text.h"
+
+const char ctl_judge_help[] =
+    "Each line of FILE (default: stdin) is one case:\n"
+    "  {\"id\":\"c1\", \"source\":{host}, \"guest\":{guest}, \"incoming\":{guest}, \"destination\":{host},\n"
+    "   \"relation\":{...}, \"policy\":{...}}\n"
+    "One line is printed for each, in order: {\"id\":..,\"decision\":..,\"findings\":[..],\"plan\":{..}}, or\n"
+    "{\"id\":..,\"line\":..,\"error\":..} for a line that cannot be read; the others are judged all the same.\n"
+    "Facts have the names that tbsyncctl facts --json prints.\n\n"
+    "Exit codes: 0 all lines judged, 1 some blocked (with --fail-on-block), 2 some lines in error.\n";
+
+enum { JUDGE_EXIT_OK = 0, JUDGE_EXIT_BLOCKED = 1, JUDGE_EXIT_BROKEN = 2 };
+
+typedef struct Judging {
+    JsonParser *parser;
+    JsonGenerator *generator;
+    GString *out;
+    char **assumptions; /* FIELD=VALUE for every destination; may be NULL */
+    Policy policy;      /* what a case's own policy changes */
+    gboolean blocked, broken;
+} Judging;
+
+/* One case, as read. */
+typedef struct Case {
+    HostFacts source, destination;
+    GuestFacts guest, incoming;
+    RelationBounds relation;
+    Policy policy;
+    JudgeInput input; /* points into the others */
+} Case;
+
+/* ---- reading ---- */
+
+typedef enum Part { PART_PRESENT, PART_ABSENT, PART_WRONG } Part;
+
+/* null counts as absent. */
+static Part get_part(JsonObject *object, const char *name, JsonObject **ret, GError **error)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    if (node == NULL || JSON_NODE_HOLDS_NULL(node))
+        return PART_ABSENT;
+    if (!JSON_NODE_HOLDS_OBJECT(node)) {
+        g_autofree char *value = json_text_describe(node);
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s is not an object", name, value);
+        return PART_WRONG;
+    }
+    *ret = json_node_get_object(node);
+    return PART_PRESENT;
+}
+
+static gboolean require(const char *name, GError **error)
+{
+    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: it is missing", name);
+    return FALSE;
+}
+
+static gboolean read_host(JsonObject *object, const char *name, HostFacts *facts, const HostFacts **ret, GError **error)
+{
+    JsonObject *part;
+    Part found = get_part(object, name, &part, error);
+
+    *ret = NULL;
+    if (found != PART_PRESENT)
+        return found == PART_ABSENT;
+    if (!host_facts_from_json(part, facts, error)) {
+        g_prefix_error(error, "%s.", name);
+        return FALSE;
+    }
+    *ret = facts;
+    return TRUE;
+}
+
+static gboolean read_guest(JsonObject *object, const char *name, GuestFacts *facts, const GuestFacts **ret, GError **error)
+{
+    JsonObject *part;
+    Part found = get_part(object, name, &part, error);
+
+    *ret = NULL;
+    if (found != PART_PRESENT)
+        return found == PART_ABSENT;
+    if (!guest_facts_from_json(part, facts, error)) {
+        g_prefix_error(error, "%s.", name);
+        return FALSE;
+    }
+    *ret = facts;
+    return TRUE;
+}
+
+/* Both hosts' frequencies are equal where a relation means anything; the destination's is as good as the other. */
+static gboolean read_relation(JsonObject *object, Case *c, GError **error)
+{
+    JsonObject *part;
+    Part found = get_part(object, "relation", &part, error);
+    guint64 hz = FACT_KNOWN(&c->destination, HOST_TIMEBASE_HZ) ? c->destination.timebase_hz : 0;
+
+    c->input.relation = NULL;
+    if (found != PART_PRESENT)
+        return found == PART_ABSENT;
+    if (!relation_from_json(part, hz, &c->relation, error)) {
+        g_prefix_error(error, "relation.");
+        return FALSE;
+    }
+    c->input.relation = &c->relation;
+    return TRUE;
+}
+
+static gboolean read_policy(JsonObject *object, Case *c, GError **error)
+{
+    JsonObject *part;
+    Part found = get_part(object, "policy", &part, error);
+
+    c->input.policy = &c->policy;
+    if (found != PART_PRESENT)
+        return found == PART_ABSENT;
+    if (policy_from_json(part, &c->policy, error))
+        return TRUE;
+    g_prefix_error(error, "policy.");
+    return FALSE;
+}
+
+static gboolean read_case(const Judging *judging, JsonObject *object, Case *c, GError **error)
+{
+    c->input.kind = JUDGE_OFFLINE;
+    c->policy = judging->policy;
+    if (!read_host(object, "source", &c->source, &c->input.source, error) ||
+        !read_guest(object, "guest", &c->guest, &c->input.guest, error) ||
+        !read_guest(object, "incoming", &c->incoming, &c->input.incoming, error) ||
+        !read_host(object, "destination", &c->destination, &c->input.destination, error))
+        return FALSE;
+    if (c->input.guest == NULL)
+        return require("guest", error);
+    if (c->input.destination == NULL)
+        return require("destination", error);
+    for (char **assumption = judging->assumptions; assumption != NULL && *assumption != NULL; assumption++)
+        if (!host_facts_assign(&c->destination, *assumption, error))
+            return FALSE;
+    return read_relation(object, c, error) && read_policy(object, c, error);
+}
+
+/* ---- writing ---- */
+
+/* The id as it came, if it is a string or a number; null otherwise. (transfer full) */
+static JsonNode *case_id(JsonObject *object, const CtlLine *line)
+{
+    JsonNode *node = object != NULL ? json_object_get_member(object, "id") : NULL;
+
+    if (object == NULL)
+        return json_text_peek(line->text, line->length, "id");
+    if (node == NULL || !JSON_NODE_HOLDS_VALUE(node))
+        return json_node_new(JSON_NODE_NULL);
+    return json_node_copy(node);
+}
+
+static void write_builder(Judging *judging, JsonBuilder *builder)
+{
+    g_autoptr(JsonNode) root = json_builder_get_root(builder);
+
+    json_generator_set_root(judging->generator, root);
+    g_string_truncate(judging->out, 0);
+    json_generator_to_gstring(judging->generator, judging->out);
+    g_string_append_c(judging->out, '\n');
+    fwrite(judging->out->str, 1, judging->out->len, stdout);
+}
+
+static void write_verdict(Judging *judging, JsonNode *id, const Verdict *verdict)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "id");
+    json_builder_add_value(builder, id);
+    verdict_build_json(verdict, builder);
+    json_builder_end_object(builder);
+    write_builder(judging, builder);
+    judging->blocked |= verdict->decision == DECISION_BLOCK;
+}
+
+static void write_error(Judging *judging, JsonNode *id, const CtlLine *line, const GError *error)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autofree char *message = g_strdup_printf("line %" G_GUINT64_FORMAT ": %s", line->number, error->message);
+    g_autofree char *valid = g_utf8_make_valid(message, -1);
+
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "id");
+    json_builder_add_value(builder, id);
+    json_builder_set_member_name(builder, "line");
+    json_builder_add_int_value(builder, (gint64)line->number);
+    json_builder_set_member_name(builder, "error");
+    json_builder_add_string_value(builder, valid);
+    json_builder_end_object(builder);
+    write_builder(judging, builder);
+    judging->broken = TRUE;
+}
+
+/* ---- all lines ---- */
+
+static void judge_line(Judging *judging, const CtlLine *line)
+{
+    g_autoptr(GError) error = NULL;
+    JsonObject *object = NULL;
+    Verdict verdict;
+    Case c;
+
+    if (line->too_long)
+        g_set_error(&error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "it is longer than %" G_GSIZE_FORMAT " bytes", CTL_LINE_MAX);
+    else
+        object = json_text_parse_object(judging->parser, line->text, line->length, &error);
+    JsonNode *id = case_id(object, line);
+    if (object == NULL || !read_case(judging, object, &c, &error)) {
+        write_error(judging, id, line, error);
+        return;
+    }
+    judge(&c.input, &verdict);
+    write_verdict(judging, id, &verdict);
+}
+
+static int judge_lines(Judging *judging, CtlLines *lines, GError **error)
+{
+    CtlLine line;
+    CtlLinesState state;
+
+    while ((state = ctl_lines_next(lines, &line, error)) == CTL_LINES_LINE) {
+        if (!ctl_line_is_blank(&line))
+            judge_line(judging, &line);
+        if (ferror(stdout)) {
+            g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "stdout cannot be written: %s", g_strerror(errno));
+            return -1;
+        }
+    }
+    return state == CTL_LINES_ERROR ? -1 : 0;
+}
+
+static gboolean apply_options(Judging *judging, char **policies, GError **error)
+{
+    HostFacts probe;
+
+    host_facts_init(&probe);
+    for (char **assumption = judging->assumptions; assumption != NULL && *assumption != NULL; assumption++)
+        if (!host_facts_assign(&probe, *assumption, error))
+            return FALSE;
+    for (char **policy = policies; policy != NULL && *policy != NULL; policy++) {
+        g_auto(GStrv) parts = g_strsplit(*policy, "=", 2);
+        if (g_strv_length(parts) != 2) {
+            g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "--policy: \"%s\" is not KEY=VALUE", *policy);
+            return FALSE;
+        }
+        if (!policy_set(&judging->policy, parts[0], parts[1], error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static int run(Ctl *ctl, Judging *judging, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CtlLines) lines = ctl_lines_open(path, &error);
+
+    if (lines == NULL || judge_lines(judging, lines, &error) < 0) {
+        ctl_fail(ctl, error);
+        return JUDGE_EXIT_BROKEN;
+    }
+    return judging->broken ? JUDGE_EXIT_BROKEN : JUDGE_EXIT_OK;
+}
+
+int ctl_judge(Ctl *ctl, int argc, char **argv)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+    g_autoptr(GString) out = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) policies = NULL, assumptions = NULL;
+    gboolean fail_on_block = FALSE;
+    Judging judging = { parser, generator, out, .policy = POLICY_DEFAULT };
+    const GOptionEntry entries[] = {
+        { "fail-on-block", 0, 0, G_OPTION_ARG_NONE, &fail_on_block, "Exit with 1 if a case is blocked", NULL },
+        { "assume", 0, 0, G_OPTION_ARG_STRING_ARRAY, &assumptions, "Change a fact of every destination (pvr=0x00820200)",
+          "FIELD=VALUE" },
+        { "policy", 0, 0, G_OPTION_ARG_STRING_ARRAY, &policies, "Set a policy that cases do not set (UnknownMode=strict)",
+          "KEY=VALUE" },
+        { NULL },
+    };
+    int exit_code;
+
+    if (!ctl_options(ctl, entries, &(CtlArguments){ &argc, &argv, 0, 1 }, &exit_code))
+        return exit_code;
+    judging.assumptions = assumptions;
+    if (!apply_options(&judging, policies, &error))
+        return ctl_fail_usage(ctl, "%s", error->message);
+    exit_code = run(ctl, &judging, argc > 1 ? argv[1] : NULL);
+    return exit_code == JUDGE_EXIT_OK && fail_on_block && judging.blocked ? JUDGE_EXIT_BLOCKED : exit_code;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+
+#include "ctl-lines.h"
+#include "ctl-verbs.h"
+#include "error.h"
+#include "json-text.h"
+#include "relation.h"
+
+const char ctl_replay_help[] =
+    "The first line of FILE (default: stdin) names the clocks, {\"timebase_hz\":512000000,\"drift_ppb\":100000};\n"
+    "each further line is one exchange, {\"l1\":..,\"r2\":..,\"r3\":..,\"l4\":..} in ticks (l: local timebase, r: remote\n"
+    "one), optionally with \"tod_l_ns\":[at l1, at l4] and \"tod_r_ns\":[at r2, at r3].\n"
+    "After each exchange the bounds on remote - local at l4 are printed:\n"
+    "{\"tb_lo\":..,\"tb_hi\":..,\"state\":\"ok\"|\"stepped\"|\"invalid\"}, and \"tod_lo_ns\", \"tod_hi_ns\" where known. A bound\n"
+    "that is not known is null.\n\n"
+    "Exit codes: 0 all lines read, 1 the file cannot be read or its first line is wrong, 2 some lines in error.\n";
+
+enum { REPLAY_EXIT_OK = 0, REPLAY_EXIT_ERROR = 1, REPLAY_EXIT_BROKEN = 2 };
+
+#define HZ_MAX    INT64_C(1000000000000)
+#define DRIFT_MAX 10000000
+
+typedef struct Replay {
+    JsonParser *parser;
+    Relation relation;
+    gboolean started; /* the first line was read */
+    gboolean broken;
+} Replay;
+
+/* ---- reading ---- */
+
+static gboolean refuse(GError **error, const char *name, const char *wanted)
+{
+    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s", name, wanted);
+    return FALSE;
+}
+
+static gboolean node_to_int(JsonNode *node, const char *name, gint64 *ret, GError **error)
+{
+    if (node == NULL)
+        return refuse(error, name, "it is missing");
+    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64) {
+        g_autofree char *value = json_text_describe(node);
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s is not an integer", name, value);
+        return FALSE;
+    }
+    *ret = json_node_get_int(node);
+    return TRUE;
+}
+
+static gboolean read_range(JsonObject *object, const char *name, gint64 max, gint64 *ret, GError **error)
+{
+    gint64 value;
+
+    if (!node_to_int(json_object_get_member(object, name), name, &value, error))
+        return FALSE;
+    if (value < 0 || value > max) {
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID,
+                    "%s: %" G_GINT64_FORMAT " is out of range, 0 to %" G_GINT64_FORMAT, name, value, max);
+        return FALSE;
+    }
+    *ret = value;
+    return TRUE;
+}
+
+static gboolean read_ticks(JsonObject *object, const char *name, TbTicks *ret, GError **error)
+{
+    gint64 value;
+
+    if (!read_range(object, name, G_MAXINT64, &value, error))
+        return FALSE;
+    *ret = tb_ticks((guint64)value);
+    return TRUE;
+}
+
+static gboolean read_tod_pair(JsonObject *object, const char *name, TodNs *first, TodNs *second, GError **error)
+{
+    JsonNode *node = json_object_get_member(object, name);
+    gint64 values[2];
+
+    if (node == NULL)
+        return refuse(error, name, "it is missing beside the other host's");
+    if (!JSON_NODE_HOLDS_ARRAY(node) || json_array_get_length(json_node_get_array(node)) != 2)
+        return refuse(error, name, "it is not an array of two integers");
+    for (guint i = 0; i < 2; i++)
+        if (!node_to_int(json_array_get_element(json_node_get_array(node), i), name, &values[i], error))
+            return FALSE;
+    *first = tod_ns(values[0]);
+    *second = tod_ns(values[1]);
+    return TRUE;
+}
+
+static gboolean read_exchange(JsonObject *object, Exchange *x, GError **error)
+{
+    if (!read_ticks(object, "l1", &x->l1, error) || !read_ticks(object, "r2", &x->r2, error) ||
+        !read_ticks(object, "r3", &x->r3, error) || !read_ticks(object, "l4", &x->l4, error))
+        return FALSE;
+    x->has_tod = json_object_has_member(object, "tod_l_ns") || json_object_has_member(object, "tod_r_ns");
+    if (!x->has_tod)
+        return TRUE;
+    return read_tod_pair(object, "tod_l_ns", &x->tod_l1, &x->tod_l4, error) &&
+           read_tod_pair(object, "tod_r_ns", &x->tod_r2, &x->tod_r3, error);
+}
+
+static gboolean start(Replay *replay, JsonObject *object, GError **error)
+{
+    gint64 hz, drift_ppb;
+
+    if (!read_range(object, "timebase_hz", HZ_MAX, &hz, error) ||
+        !read_range(object, "drift_ppb", DRIFT_MAX, &drift_ppb, error))
+        return FALSE;
+    if (hz == 0)
+        return refuse(error, "timebase_hz", "0 is out of range");
+    relation_init(&replay->relation, &(RelationParams){ .timebase_hz = (guint64)hz, .drift_ppb = (guint32)drift_ppb });
+    replay->started = TRUE;
+    return TRUE;
+}
+
+/* ---- writing ---- */
+
+static void print_bound(const char *name, gint64 value, gint64 unbounded)
+{
+    if (value == unbounded)
+        printf("\"%s\":null,", name);
+    else
+        printf("\"%s\":%" G_GINT64_FORMAT ",", name, value);
+}
+
+static void print_bounds(const RelationBounds *bounds)
+{
+    printf("{");
+    print_bound("tb_lo", bounds->tb_ticks.lo, INT64_MIN);
+    print_bound("tb_hi", bounds->tb_ticks.hi, INT64_MAX);
+    if (interval_is_bounded(bounds->tod_ns)) {
+        print_bound("tod_lo_ns", bounds->tod_ns.lo, INT64_MIN);
+        print_bound("tod_hi_ns", bounds->tod_ns.hi, INT64_MAX);
+    }
+    printf("\"state\":\"%s\"}\n", relation_state_name(bounds->state));
+}
+
+static void print_error(Replay *replay, const CtlLine *line, const GError *error)
+{
+    g_autofree char *message = g_strdup_printf("line %" G_GUINT64_FORMAT ": %s", line->number, error->message);
+    g_autofree char *valid = g_utf8_make_valid(message, -1);
+    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_VALUE);
+
+    json_node_set_string(node, valid);
+    g_autofree char *text = json_to_string(node, FALSE);
+    printf("{\"line\":%" G_GUINT64_FORMAT ",\"error\":%s}\n", line->number, text);
+    replay->broken = TRUE;
+}
+
+/* ---- all lines ---- */
+
+static JsonObject *parse_line(Replay *replay, const CtlLine *line, GError **error)
+{
+    if (!line->too_long)
+        return json_text_parse_object(replay->parser, line->text, line->length, error);
+    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "it is longer than %" G_GSIZE_FORMAT " bytes", CTL_LINE_MAX);
+    return NULL;
+}
+
+/* FALSE: the first line is wrong, and without it nothing can be computed. */
+static gboolean replay_line(Replay *replay, const CtlLine *line, GError **error)
+{
+    g_autoptr(GError) line_error = NULL;
+    JsonObject *object = parse_line(replay, line, &line_error);
+    Exchange x = { 0 };
+
+    if (!replay->started) {
+        if (object != NULL && start(replay, object, &line_error))
+            return TRUE;
+        g_propagate_prefixed_error(error, g_steal_pointer(&line_error), "line %" G_GUINT64_FORMAT ": ", line->number);
+        return FALSE;
+    }
+    if (object == NULL || !read_exchange(object, &x, &line_error)) {
+        print_error(replay, line, line_error);
+        return TRUE;
+    }
+    relation_add(&replay->relation, &x);
+    RelationBounds bounds = relation_at(&replay->relation, x.l4);
+    print_bounds(&bounds);
+    return TRUE;
+}
+
+static gboolean replay_lines(Replay *replay, CtlLines *lines, GError **error)
+{
+    CtlLine line;
+    CtlLinesState state;
+
+    while ((state = ctl_lines_next(lines, &line, error)) == CTL_LINES_LINE) {
+        if (!ctl_line_is_blank(&line) && !replay_line(replay, &line, error))
+            return FALSE;
+        if (ferror(stdout)) {
+            g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "stdout cannot be written: %s", g_strerror(errno));
+            return FALSE;
+        }
+    }
+    if (state == CTL_LINES_END && !replay->started)
+        return refuse(error, "line 1", "the line with timebase_hz and drift_ppb is missing");
+    return state == CTL_LINES_END;
+}
+
+int ctl_replay(Ctl *ctl, int argc, char **argv)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GError) error = NULL;
+    Replay replay = { .parser = parser };
+    int exit_code;
+
+    if (!ctl_options(ctl, NULL, &(CtlArguments){ &argc, &argv, 0, 1 }, &exit_code))
+        return exit_code;
+    g_autoptr(CtlLines) lines = ctl_lines_open(argc > 1 ? argv[1] : NULL, &error);
+    if (lines == NULL || !replay_lines(&replay, lines, &error)) {
+        ctl_fail(ctl, error);
+        return REPLAY_EXIT_ERROR;
+    }
+    return replay.broken ? REPLAY_EXIT_BROKEN : REPLAY_EXIT_OK;
+}

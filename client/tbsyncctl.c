@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tbsyncctl: the table of verbs, and nothing that a verb could do itself. */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl-bus.h"
+#include "ctl-verbs.h"
+#include "ctl.h"
+#include "tbsyncd-config.h"
+
+static int run_help(Ctl *ctl, int argc, char **argv);
+
+/* In the order of `tbsyncctl --help`. */
+static const CtlVerb verbs[] = {
+    { "judge", "[FILE]", "Judge cases from a file, one JSON object a line", ctl_judge_help, ctl_judge },
+    { "replay", "[FILE]", "Compute the clock relation from recorded exchanges", ctl_replay_help, ctl_replay },
+    { "explain", "[CODE]", "Explain a finding code, or list all of them", ctl_explain_help, ctl_explain },
+    { "help", "[VERB]", "Show this help, or that of a verb", "", run_help },
+    { NULL },
+};
+
+static void print_overview(void)
+{
+    printf("tbsyncctl [OPTION...] VERB [ARGUMENT...]\n\n"
+           "Ask tbsyncd about live migrations of POWER guests, and judge them offline.\n\n"
+           "Verbs:\n");
+    for (const CtlVerb *verb = verbs; verb->name != NULL; verb++)
+        printf("  %-10s %-14s %s\n", verb->name, verb->synopsis, verb->summary);
+    printf("\nOptions:\n"
+           "  --json              print JSON for machines\n"
+           "  --no-legend         print tables without head and foot\n"
+           "  --no-pager          do not pipe long output into a pager\n"
+           "  --color=WHEN        auto (default; a terminal, and NO_COLOR not set), always or never\n"
+           "  -h, --help          show this help; behind a verb, that of the verb\n"
+           "  --version           show the version\n\n"
+           "Exit codes: 0 done or allowed, 1 error, 2 usage, 3 refused, 4 unknown.\n");
+}
+
+static const CtlVerb *find_verb(const char *name)
+{
+    for (const CtlVerb *verb = verbs; verb->name != NULL; verb++)
+        if (strcmp(verb->name, name) == 0)
+            return verb;
+    return NULL;
+}
+
+/* The verb that was most likely meant: same beginning, or the same letters in another order. */
+static const char *similar_verb(const char *name)
+{
+    const char *best = NULL;
+    gsize best_common = 1;
+
+    for (const CtlVerb *verb = verbs; verb->name != NULL; verb++) {
+        gsize common = 0;
+        while (name[common] != '\0' && name[common] == verb->name[common])
+            common++;
+        if (common > best_common) {
+            best = verb->name;
+            best_common = common;
+        }
+    }
+    return best;
+}
+
+static int fail_verb(const char *name)
+{
+    const char *similar = similar_verb(name);
+    g_autofree char *shown = g_strescape(name, NULL);
+
+    if (similar != NULL)
+        fprintf(stderr, "tbsyncctl: there is no verb \"%s\", did you mean \"%s\"? See tbsyncctl --help\n", shown, similar);
+    else
+        fprintf(stderr, "tbsyncctl: there is no verb \"%s\". See tbsyncctl --help\n", shown);
+    return CTL_EXIT_USAGE;
+}
+
+static int run_verb(Ctl *ctl, int argc, char **argv)
+{
+    ctl->verb = find_verb(argv[0]);
+    if (ctl->verb == NULL)
+        return fail_verb(argv[0]);
+    return ctl->verb->run(ctl, argc, argv);
+}
+
+static int run_help(Ctl *ctl, int argc, char **argv)
+{
+    char help_option[] = "--help";
+    int exit_code = CTL_EXIT_OK;
+
+    if (!ctl_options(ctl, NULL, &(CtlArguments){ &argc, &argv, 0, 1 }, &exit_code))
+        return exit_code;
+    if (argc == 1) {
+        print_overview();
+        return CTL_EXIT_OK;
+    }
+    return run_verb(ctl, 2, (char *[]){ argv[1], help_option, NULL });
+}
+
+/* Options before the verb; where the verb stands is returned, 0: all is done. What stands behind it is the verb's. */
+static int parse_own_options(Ctl *ctl, int argc, char **argv, int *ret_exit)
+{
+    int verb_at = 1;
+
+    *ret_exit = CTL_EXIT_OK;
+    while (verb_at < argc && argv[verb_at][0] == '-')
+        verb_at++;
+    for (int i = 1; i < verb_at; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_overview();
+            return 0;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("tbsyncctl %s\n", TBSYNCD_VERSION);
+            return 0;
+        }
+    }
+    if (verb_at == argc) {
+        fprintf(stderr, "tbsyncctl: a verb is missing. See tbsyncctl --help\n");
+        *ret_exit = CTL_EXIT_USAGE;
+        return 0;
+    }
+    int own_argc = verb_at;
+    g_autofree char **own_argv = g_new0(char *, (gsize)verb_at + 1);
+    char **own = own_argv;
+    memcpy(own_argv, argv, sizeof *argv * (gsize)verb_at);
+    if (!ctl_options(ctl, NULL, &(CtlArguments){ &own_argc, &own, 0, 0 }, ret_exit))
+        return 0;
+    return verb_at;
+}
+
+int main(int argc, char **argv)
+{
+    Ctl ctl = { .color = CTL_COLOR_AUTO };
+    int exit_code;
+
+    setlocale(LC_ALL, "");
+    int verb_at = parse_own_options(&ctl, argc, argv, &exit_code);
+    if (verb_at > 0)
+        exit_code = run_verb(&ctl, argc - verb_at, argv + verb_at);
+    ctl_bus_close(&ctl);
+    /* a full disk or a closed pipe behind stdout is an error of ours, found at the last moment */
+    if (fflush(stdout) != 0 && exit_code == CTL_EXIT_OK)
+        exit_code = CTL_EXIT_ERROR;
+    return exit_code;
+}
