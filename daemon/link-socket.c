@@ -126,7 +126,7 @@ char *link_socket_remote(int fd)
         address = g_socket_address_new_from_native(&storage, size);
     /* GLib turns v4-mapped addresses into v4 ones */
     if (!address || !G_IS_INET_SOCKET_ADDRESS(address))
-        return g_strdup("unknown");
+        return NULL;
     inet = G_INET_SOCKET_ADDRESS(address);
     text = g_inet_address_to_string(g_inet_socket_address_get_address(inet));
     return link_socket_text(text, g_inet_socket_address_get_port(inet));

@@ -23,8 +23,8 @@ void link_socket_dial_cancel(LinkSocketDial *dial);
 /* Non-blocking, close-on-exec, no delay for small segments, and dead peers found within half a minute. */
 gboolean link_socket_prepare(int fd, GError **error);
 
-/* "10.77.0.2:16524", "[fe80::1]:16524"; v4-mapped addresses as v4; "unknown" if the socket is not connected any more.
- * (transfer full) */
+/* "10.77.0.2:16524", "[fe80::1]:16524"; v4-mapped addresses as v4. NULL if the socket is not connected any
+ * more: a reset takes the address with it. (transfer full) (nullable) */
 char *link_socket_remote(int fd);
 
 /* The same for an address that is not yet resolved. (transfer full) */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "link-tls.h"
 
+#include "pem-file.h"
+
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -8,8 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* A certificate chain takes a few kB; the default of 128 kB is a gift to strangers. */
-#define HANDSHAKE_MESSAGE_MAX_BYTES 32768u
+/* A certificate chain takes a few kB. GnuTLS gathers a handshake message of up to 16 MiB before it looks at it, whatever
+ * gnutls_handshake_set_max_packet_length() says: a gift to strangers. */
+#define HANDSHAKE_MAX_BYTES 65536u
 #define CHAIN_MAX 16u
 #define NAMES_MAX 64u
 #define NAME_MAX_BYTES 253u
@@ -35,11 +38,13 @@ struct LinkSession {
     int fd;
     char *expected_name; /* NULL: accepting */
     char *who;
-    gboolean listening;       /* it is the peer's turn to send its first byte */
-    gboolean greeted;         /* that byte looked like TLS */
+    gboolean greeted;         /* the peer's first byte looked like TLS */
     gboolean ticket_to_send;  /* accepting: not all of it is in the socket yet */
     gboolean ticket_received; /* dialling: kept for the next time */
     gboolean send_blocked;    /* GnuTLS holds a record that the socket did not take */
+    gboolean established;     /* the handshake is over */
+    gsize handshake_bytes;    /* received until then */
+    int socket_errno;         /* behind GNUTLS_E_PULL_ERROR and _PUSH_ERROR */
     int handshake_error, recv_error, send_error; /* GnuTLS codes */
 };
 
@@ -151,6 +156,10 @@ static GError *session_alert_fault(const LinkSession *session)
     case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
     case GNUTLS_A_CERTIFICATE_UNKNOWN:
         return session_fault(session, TBSYNC_ERROR_DENIED, "it refused our certificate (alert '%s')", name);
+    case GNUTLS_A_HANDSHAKE_FAILURE:
+    case GNUTLS_A_INSUFFICIENT_SECURITY:
+        return session_fault(session, TBSYNC_ERROR_FAILED, "it has no TLS version, cipher or key exchange in common "
+                             "with us; TLS 1.3 is required");
     case GNUTLS_A_PROTOCOL_VERSION:
         return session_fault(session, TBSYNC_ERROR_FAILED, "it does not speak TLS 1.3, which is required");
     default:
@@ -158,7 +167,7 @@ static GError *session_alert_fault(const LinkSession *session)
     }
 }
 
-/* A fatal code of handshake, recv or send. NOT_TLS is ours: GnuTLS never saw the bytes. */
+/* A fatal code of handshake, recv or send, or NOT_TLS. */
 static GError *session_code_fault(const LinkSession *session, int code)
 {
     switch (code) {
@@ -176,60 +185,18 @@ static GError *session_code_fault(const LinkSession *session, int code)
         return session_fault(session, TBSYNC_ERROR_FAILED, "no TLS cipher or key exchange in common (TLSPriority=)");
     case GNUTLS_E_PREMATURE_TERMINATION:
         return session_fault(session, TBSYNC_ERROR_UNREACHABLE, "it closed the connection without a word");
+    case GNUTLS_E_HANDSHAKE_TOO_LARGE:
+        return session_fault(session, TBSYNC_ERROR_FAILED, "it sends too much in the TLS handshake");
     case GNUTLS_E_PULL_ERROR:
     case GNUTLS_E_PUSH_ERROR:
-        return session_fault(session, TBSYNC_ERROR_UNREACHABLE, "the connection was lost (reset, or silent too long)");
+        return session_fault(session, TBSYNC_ERROR_UNREACHABLE, "the connection was lost: %s",
+                             g_strerror(session->socket_errno));
     default:
         return session_fault(session, TBSYNC_ERROR_FAILED, "TLS: %s", gnutls_strerror(code));
     }
 }
 
 /* ---- Credentials ---- */
-
-typedef struct PemFile {
-    char *text;
-    gsize size_bytes;
-} PemFile;
-
-static void pem_file_clear(PemFile *file)
-{
-    if (file->text)
-        explicit_bzero(file->text, file->size_bytes);
-    g_clear_pointer(&file->text, g_free);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PemFile, pem_file_clear)
-
-static gboolean tls_invalid(GError **error, const char *file, const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-static gboolean tls_invalid(GError **error, const char *file, const char *format, ...)
-{
-    g_autofree char *what = NULL;
-    va_list args;
-
-    va_start(args, format);
-    what = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s", file, what);
-    return FALSE;
-}
-
-/* optional: a missing file is no error, and leaves ret_file empty. */
-static gboolean pem_file_read(const char *path, gboolean optional, PemFile *ret_file, GError **error)
-{
-    g_autoptr(GError) local = NULL;
-    int code;
-
-    if (g_file_get_contents(path, &ret_file->text, &ret_file->size_bytes, &local))
-        return TRUE;
-    code = local->code;
-    if (optional && g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-        return TRUE;
-    return tls_invalid(error, path, "cannot read it: %s",
-                       code == G_FILE_ERROR_NOENT  ? g_strerror(ENOENT)
-                       : code == G_FILE_ERROR_ACCES ? g_strerror(EACCES)
-                                                    : local->message);
-}
 
 static gnutls_datum_t pem_file_datum(const PemFile *file)
 {
@@ -249,7 +216,7 @@ static gboolean tls_check_crl(gnutls_certificate_credentials_t credentials, cons
     int r = gnutls_x509_crl_list_import2(&crls, &n, pem, GNUTLS_X509_FMT_PEM, 0);
 
     if (r < 0)
-        return tls_invalid(error, path, "not a CRL in PEM form: %s", gnutls_strerror(r));
+        return pem_file_invalid(error, path, "not a CRL in PEM form: %s", gnutls_strerror(r));
     gnutls_certificate_get_trust_list(credentials, &trust);
     for (guint i = 0; i < n; i++) {
         gboolean ours = FALSE;
@@ -262,7 +229,7 @@ static gboolean tls_check_crl(gnutls_certificate_credentials_t credentials, cons
         gnutls_x509_crl_deinit(crls[i]);
     }
     gnutls_free(crls);
-    return ok || tls_invalid(error, path, "holds a CRL that none of the CAs has issued");
+    return ok || pem_file_invalid(error, path, "holds a CRL that none of the CAs has issued");
 }
 
 static gboolean tls_load_trust(gnutls_certificate_credentials_t credentials, const LinkTlsConfig *config, GError **error)
@@ -277,7 +244,7 @@ static gboolean tls_load_trust(gnutls_certificate_credentials_t credentials, con
     datum = pem_file_datum(&ca);
     r = gnutls_certificate_set_x509_trust_mem(credentials, &datum, GNUTLS_X509_FMT_PEM);
     if (r <= 0)
-        return tls_invalid(error, config->ca_file, "no CA certificate in PEM form: %s",
+        return pem_file_invalid(error, config->ca_file, "no CA certificate in PEM form: %s",
                            r < 0 ? gnutls_strerror(r) : "it is empty");
     if (!config->crl_file)
         return TRUE;
@@ -289,7 +256,7 @@ static gboolean tls_load_trust(gnutls_certificate_credentials_t credentials, con
     if (!tls_check_crl(credentials, config->crl_file, &datum, error))
         return FALSE;
     r = gnutls_certificate_set_x509_crl_mem(credentials, &datum, GNUTLS_X509_FMT_PEM);
-    return r >= 0 || tls_invalid(error, config->crl_file, "not a usable CRL: %s", gnutls_strerror(r));
+    return r >= 0 || pem_file_invalid(error, config->crl_file, "not a usable CRL: %s", gnutls_strerror(r));
 }
 
 static const char *purpose_oid(gboolean for_server)
@@ -327,11 +294,11 @@ static gboolean tls_check_own(gnutls_certificate_credentials_t credentials, cons
                                         GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
 
     if (r <= 0)
-        return tls_invalid(error, path, "not a certificate in PEM form: %s", r < 0 ? gnutls_strerror(r) : "it is empty");
+        return pem_file_invalid(error, path, "not a certificate in PEM form: %s", r < 0 ? gnutls_strerror(r) : "it is empty");
     if (!chain_is_valid(credentials, chain, n, for_server, &status)) {
         g_autofree char *what = text_status(status, chain[0], for_server);
 
-        ok = tls_invalid(error, path, "this certificate %s", what);
+        ok = pem_file_invalid(error, path, "this certificate %s", what);
     }
     chain_free(chain, n);
     return ok;
@@ -350,7 +317,7 @@ static gboolean tls_make_ticket_key(LinkTls *tls, const PemFile *key, const PemF
     g_string_append_len(what, cert->text, (gssize) cert->size_bytes);
     g_string_append_len(what, ca.text, (gssize) ca.size_bytes);
     if (gnutls_session_ticket_key_generate(&tls->ticket_key) < 0)
-        return tls_invalid(error, ca_file, "no randomness for session tickets");
+        return pem_file_invalid(error, ca_file, "no randomness for session tickets");
     /* should GnuTLS change the size one day, the random key does: tickets then end with the process */
     if (tls->ticket_key.size == TICKET_KEY_BYTES)
         gnutls_hmac_fast(GNUTLS_MAC_SHA512, key->text, key->size_bytes, what->str, what->len, tls->ticket_key.data);
@@ -377,9 +344,9 @@ static gboolean tls_load_pair(LinkTls *tls, const LinkTlsConfig *config, gboolea
         return FALSE;
     r = gnutls_certificate_set_x509_key_mem2(credentials, &cert_pem, &key_pem, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (r == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-        return tls_invalid(error, key_file, "the key is not the one of the certificate %s", cert_file);
+        return pem_file_invalid(error, key_file, "the key is not the one of the certificate %s", cert_file);
     if (r < 0)
-        return tls_invalid(error, key_file, "not an unencrypted private key in PEM form: %s", gnutls_strerror(r));
+        return pem_file_invalid(error, key_file, "not an unencrypted private key in PEM form: %s", gnutls_strerror(r));
     return !for_server || tls_make_ticket_key(tls, &key, &cert, config->ca_file, error);
 }
 
@@ -618,17 +585,53 @@ static void session_offer_resumption(LinkSession *session)
     g_hash_table_remove(session->tls->sessions, key);
 }
 
+/* Who does not speak TLS is told apart from bad TLS by the first byte; GnuTLS reads a record's header first. */
+static ssize_t session_pull(gnutls_transport_ptr_t transport, void *buffer, size_t size_bytes)
+{
+    LinkSession *session = transport;
+    const guint8 *type = buffer;
+    ssize_t n = -1;
+
+    errno = EMSGSIZE;
+    if (session->established || session->handshake_bytes < HANDSHAKE_MAX_BYTES)
+        n = recv(session->fd, buffer, size_bytes, MSG_DONTWAIT);
+    if (n > 0 && !session->greeted) {
+        session->greeted = *type == RECORD_HANDSHAKE || *type == RECORD_ALERT;
+        errno = EPROTO;
+        n = session->greeted ? n : -1;
+    }
+    if (n < 0) {
+        session->socket_errno = errno;
+        gnutls_transport_set_errno(session->tls_session, errno);
+    } else if (!session->established) {
+        session->handshake_bytes += (gsize) n;
+    }
+    return n;
+}
+
+static ssize_t session_push(gnutls_transport_ptr_t transport, const giovec_t *pieces, int n_pieces)
+{
+    LinkSession *session = transport;
+    struct msghdr message = { .msg_iov = (struct iovec *) pieces, .msg_iovlen = (size_t) n_pieces };
+    ssize_t n = sendmsg(session->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0) {
+        session->socket_errno = errno;
+        gnutls_transport_set_errno(session->tls_session, errno);
+    }
+    return n;
+}
+
 LinkSession *link_session_new(LinkTls *tls, int fd, const char *expected_name, const char *who, GError **error)
 {
     LinkSession *session = g_new0(LinkSession, 1);
     /* Tickets go out by link_session_welcome(), after the identity check. */
     guint role = expected_name ? GNUTLS_CLIENT : GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET;
-    int r = gnutls_init(&session->tls_session, role | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+    int r = gnutls_init(&session->tls_session, role | GNUTLS_NONBLOCK);
 
     session->tls = link_tls_ref(tls);
     session->fd = fd;
     session->expected_name = g_strdup(expected_name);
-    session->listening = !expected_name;
     session->who = g_strdup(who);
     if (r >= 0)
         r = gnutls_priority_set(session->tls_session, tls->priority);
@@ -641,9 +644,10 @@ LinkSession *link_session_new(LinkTls *tls, int fd, const char *expected_name, c
         link_session_free(session);
         return NULL;
     }
-    gnutls_handshake_set_max_packet_length(session->tls_session, HANDSHAKE_MESSAGE_MAX_BYTES);
     gnutls_db_set_cache_expiration(session->tls_session, SESSION_LIFETIME_S);
-    gnutls_transport_set_int(session->tls_session, fd);
+    gnutls_transport_set_ptr(session->tls_session, session);
+    gnutls_transport_set_pull_function(session->tls_session, session_pull);
+    gnutls_transport_set_vec_push_function(session->tls_session, session_push);
     if (expected_name) {
         session_offer_resumption(session);
     } else {
@@ -666,44 +670,38 @@ void link_session_free(LinkSession *session)
     g_free(session);
 }
 
-/* Looks at the first byte without taking it: whoever does not speak TLS is told apart from bad TLS, and costs GnuTLS
- * nothing. */
-static LinkSessionStep session_greet(LinkSession *session)
+/* GnuTLS takes the end of the connection inside a record for a bad record, and what session_pull() refuses for a bad socket. */
+static int session_cause(const LinkSession *session, int code)
 {
-    guint8 type;
-    gssize n = recv(session->fd, &type, 1, MSG_PEEK | MSG_DONTWAIT);
+    char byte;
 
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return LINK_SESSION_READ;
-    if (n <= 0)
-        session->handshake_error = n == 0 ? GNUTLS_E_PREMATURE_TERMINATION : GNUTLS_E_PULL_ERROR;
-    else if (type != RECORD_HANDSHAKE && type != RECORD_ALERT)
-        session->handshake_error = NOT_TLS;
-    session->greeted = TRUE;
-    return session->handshake_error ? LINK_SESSION_FAILED : LINK_SESSION_DONE;
+    if (code == GNUTLS_E_PULL_ERROR && session->socket_errno == EMSGSIZE)
+        return GNUTLS_E_HANDSHAKE_TOO_LARGE;
+    if (code == GNUTLS_E_PULL_ERROR && session->socket_errno == EPROTO)
+        return NOT_TLS;
+    if (code == GNUTLS_E_UNEXPECTED_PACKET_LENGTH && recv(session->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        return GNUTLS_E_PREMATURE_TERMINATION;
+    return code;
 }
 
 LinkSessionStep link_session_handshake(LinkSession *session)
 {
-    LinkSessionStep step = LINK_SESSION_DONE;
     int r;
 
-    if (session->listening && !session->greeted)
-        step = session_greet(session);
-    if (step != LINK_SESSION_DONE)
-        return step;
     do
         r = gnutls_handshake(session->tls_session);
     while (r < 0 && r != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(r));
-    if (r == GNUTLS_E_AGAIN && gnutls_record_get_direction(session->tls_session))
-        return LINK_SESSION_WRITE;
-    session->listening = TRUE;
     if (r == GNUTLS_E_AGAIN)
-        return LINK_SESSION_READ;
+        return gnutls_record_get_direction(session->tls_session) ? LINK_SESSION_WRITE : LINK_SESSION_READ;
+    session->established = r >= 0;
     if (r >= 0)
         return LINK_SESSION_DONE;
-    session->handshake_error = r;
-    if (r != GNUTLS_E_FATAL_ALERT_RECEIVED && r != GNUTLS_E_PULL_ERROR && r != GNUTLS_E_PUSH_ERROR)
+    /* what GnuTLS says of a hello of TLS 1.2 or before when only 1.3 is enabled */
+    if (r == GNUTLS_E_NO_CIPHER_SUITES && gnutls_protocol_get_version(session->tls_session) != GNUTLS_TLS1_3)
+        r = GNUTLS_E_UNSUPPORTED_VERSION_PACKET;
+    session->handshake_error = session_cause(session, r);
+    if (r != GNUTLS_E_PREMATURE_TERMINATION && r != GNUTLS_E_FATAL_ALERT_RECEIVED && r != GNUTLS_E_PULL_ERROR &&
+        r != GNUTLS_E_PUSH_ERROR)
         gnutls_alert_send_appropriate(session->tls_session, r);
     return LINK_SESSION_FAILED;
 }
@@ -746,7 +744,7 @@ gssize link_session_recv(void *stream, void *buffer, gsize size_bytes)
     if (n == GNUTLS_E_AGAIN)
         return -EAGAIN;
     if (n < 0)
-        session->recv_error = (int) n;
+        session->recv_error = session_cause(session, (int) n);
     return n < 0 ? -EIO : n;
 }
 

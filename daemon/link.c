@@ -481,7 +481,8 @@ static void link_start_handshake(Link *link, int fd)
 
 Link *link_accept(int fd, const LinkParams *params)
 {
-    Link *link = link_new(params, NULL, link_socket_remote(fd));
+    char *remote = link_socket_remote(fd);
+    Link *link = link_new(params, NULL, remote ? remote : g_strdup("an unknown address"));
 
     link_start_handshake(link, fd);
     return link;
@@ -493,8 +494,12 @@ static void link_on_connected(int fd, const GError *error, void *data)
 
     link_socket_dial_cancel(g_steal_pointer(&link->dial));
     if (fd >= 0) {
-        g_free(link->remote);
-        link->remote = link_socket_remote(fd);
+        char *remote = link_socket_remote(fd);
+
+        if (remote) {
+            g_free(link->remote);
+            link->remote = remote;
+        }
         link_start_handshake(link, fd);
     } else {
         g_autofree char *what = g_strdup_printf("cannot connect: %s", error->message);

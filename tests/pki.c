@@ -118,30 +118,92 @@ void pki_free(Pki *pki)
     g_free(pki);
 }
 
-void pki_issue(Pki *pki, const PkiCertificate *want)
+static gnutls_datum_t pki_read(const char *path)
 {
-    gboolean any_time = want->from_s == 0 && want->until_s == 0;
-    gnutls_x509_privkey_t key = pki_new_key();
-    gnutls_x509_crt_t crt;
-    gnutls_datum_t pem;
+    char *text;
+    gsize size;
+
+    g_assert_true(g_file_get_contents(path, &text, &size, NULL));
+    return (gnutls_datum_t) { (unsigned char *) text, (unsigned) size };
+}
+
+/* Signs with another certificate's key, whether that may sign or not. */
+static void pki_sign_by(Pki *pki, gnutls_x509_crt_t crt, const char *issuer)
+{
+    gnutls_datum_t crt_pem = pki_read(pki_path(pki, "%s-cert.pem", issuer));
+    gnutls_datum_t key_pem = pki_read(pki_path(pki, "%s-key.pem", issuer));
+    gnutls_x509_crt_t issuer_crt;
+    gnutls_x509_privkey_t issuer_key;
+
+    check(gnutls_x509_crt_init(&issuer_crt));
+    check(gnutls_x509_crt_import(issuer_crt, &crt_pem, GNUTLS_X509_FMT_PEM));
+    check(gnutls_x509_privkey_init(&issuer_key));
+    check(gnutls_x509_privkey_import(issuer_key, &key_pem, GNUTLS_X509_FMT_PEM));
+    check(gnutls_x509_crt_sign2(crt, issuer_crt, issuer_key, GNUTLS_DIG_SHA256, 0));
+    gnutls_x509_crt_deinit(issuer_crt);
+    gnutls_x509_privkey_deinit(issuer_key);
+    g_free(crt_pem.data);
+    g_free(key_pem.data);
+}
+
+/* By hand, as GnuTLS writes a name up to its first NUL only: SEQUENCE { [2] IMPLICIT IA5String }. */
+static void pki_set_raw_name(gnutls_x509_crt_t crt, const char *name, gsize size_bytes)
+{
+    guint8 der[4 + 100] = { 0x30, (guint8) (size_bytes + 2), 0x82, (guint8) size_bytes };
+
+    g_assert_cmpuint(size_bytes, <, 100);
+    memcpy(der + 4, name, size_bytes);
+    check(gnutls_x509_crt_set_extension_by_oid(crt, GNUTLS_X509EXT_OID_SAN, der, (unsigned) size_bytes + 4, 0));
+}
+
+static void pki_set_names(gnutls_x509_crt_t crt, const PkiCertificate *want)
+{
     guint flags = GNUTLS_FSAN_SET;
 
-    crt = pki_new_crt(pki, key, any_time ? -HOUR_S : want->from_s, any_time ? 24 * HOUR_S : want->until_s);
     if (want->cn)
         pki_set_cn(crt, want->cn);
     for (guint i = 0; want->dns && want->dns[i]; i++, flags = GNUTLS_FSAN_APPEND)
         check(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, want->dns[i],
                                                    (unsigned) strlen(want->dns[i]), flags));
     if (want->raw_dns)
-        check(gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, want->raw_dns,
-                                                   (unsigned) want->raw_dns_bytes, flags));
+        pki_set_raw_name(crt, want->raw_dns, want->raw_dns_bytes);
+}
+
+/* The certificate, and behind it the one that signed it if that is not the CA. */
+static void pki_write_chain(Pki *pki, gnutls_x509_crt_t crt, const PkiCertificate *want)
+{
+    g_autoptr(GString) chain = g_string_new(NULL);
+    gnutls_datum_t pem;
+
+    check(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem));
+    g_string_append_len(chain, (const char *) pem.data, pem.size);
+    gnutls_free(pem.data);
+    if (want->issuer) {
+        pem = pki_read(pki_path(pki, "%s-cert.pem", want->issuer));
+        g_string_append_len(chain, (const char *) pem.data, pem.size);
+        g_free(pem.data);
+    }
+    g_assert_true(g_file_set_contents(pki_path(pki, "%s-cert.pem", want->file), chain->str, (gssize) chain->len, NULL));
+}
+
+void pki_issue(Pki *pki, const PkiCertificate *want)
+{
+    gboolean any_time = want->from_s == 0 && want->until_s == 0;
+    gnutls_x509_privkey_t key = pki_new_key();
+    gnutls_x509_crt_t crt;
+    gnutls_datum_t pem;
+
+    crt = pki_new_crt(pki, key, any_time ? -HOUR_S : want->from_s, any_time ? 24 * HOUR_S : want->until_s);
+    pki_set_names(crt, want);
     for (guint i = 0; want->purposes && want->purposes[i]; i++)
         check(gnutls_x509_crt_set_key_purpose_oid(crt, want->purposes[i], 0));
     check(gnutls_x509_crt_set_basic_constraints(crt, 0, -1));
     check(gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_DIGITAL_SIGNATURE));
-    check(gnutls_x509_crt_sign2(crt, pki->ca, pki->ca_key, GNUTLS_DIG_SHA256, 0));
-    check(gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem));
-    pki_write(pki, pki_path(pki, "%s-cert.pem", want->file), &pem);
+    if (want->issuer)
+        pki_sign_by(pki, crt, want->issuer);
+    else
+        check(gnutls_x509_crt_sign2(crt, pki->ca, pki->ca_key, GNUTLS_DIG_SHA256, 0));
+    pki_write_chain(pki, crt, want);
     check(gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &pem));
     pki_write(pki, pki_path(pki, "%s-key.pem", want->file), &pem);
     gnutls_x509_crt_deinit(crt);
@@ -159,17 +221,14 @@ void pki_issue_host(Pki *pki, const char *name)
 
 static void pki_revoke_file(Pki *pki, gnutls_x509_crl_t crl, const char *file)
 {
-    g_autofree char *text = NULL;
-    gsize size;
+    gnutls_datum_t pem = pki_read(pki_path(pki, "%s-cert.pem", file));
     gnutls_x509_crt_t crt;
-    gnutls_datum_t pem;
 
-    g_assert_true(g_file_get_contents(pki_path(pki, "%s-cert.pem", file), &text, &size, NULL));
-    pem = (gnutls_datum_t) { (unsigned char *) text, (unsigned) size };
     check(gnutls_x509_crt_init(&crt));
     check(gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM));
     check(gnutls_x509_crl_set_crt(crl, crt, time(NULL) - HOUR_S));
     gnutls_x509_crt_deinit(crt);
+    g_free(pem.data);
 }
 
 void pki_revoke(Pki *pki, const char *file)

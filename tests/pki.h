@@ -11,10 +11,11 @@ typedef struct PkiCertificate {
     const char *file;         /* "beta" gives DIR/beta-cert.pem and DIR/beta-key.pem */
     const char *cn;           /* (nullable) */
     const char *const *dns;   /* (nullable) SAN DNS names, NULL-terminated */
-    const char *raw_dns;      /* (nullable) one more, raw_dns_bytes long, as it is */
+    const char *raw_dns;      /* (nullable) instead: one SAN DNS name of raw_dns_bytes < 100, whatever is in it */
     gsize raw_dns_bytes;
     const char *const *purposes; /* (nullable) EKU OIDs, NULL-terminated */
     gint64 from_s, until_s;   /* from now; both 0: an hour ago until tomorrow */
+    const char *issuer;       /* (nullable) file of the certificate that signs, which follows in the PEM; default: the CA */
 } PkiCertificate;
 
 /* Makes DIR/cacert.pem and DIR/ca-key.pem. */
