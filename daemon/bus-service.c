@@ -12,7 +12,6 @@
 #include "sd-source.h"
 #include "sd-variant.h"
 #include "tbsyncd-config.h"
-#include "verdict-variant.h"
 
 #define BUS_NAME     "org.tbsyncd1"
 #define ROOT_PATH    "/org/tbsyncd1"
@@ -115,7 +114,7 @@ static void on_checked(GObject *source, GAsyncResult *result, void *data)
         send_reply(pending->call,
                    g_variant_new("(s@aa{sv}@a{sv}s)", decision_name(answer->verdict.decision),
                                  verdict_findings_to_variant(&answer->verdict),
-                                 verdict_plan_to_variant(&answer->verdict),
+                                 offset_plan_to_variant(&answer->verdict.plan),
                                  answer->migration_id ? answer->migration_id : ""));
     else
         reply_error(pending->call, error);
@@ -159,7 +158,7 @@ static void on_preflight(GObject *source, GAsyncResult *result, void *data)
         send_reply(pending->call,
                    g_variant_new("(s@aa{sv}@a{sv})", decision_name(answer->verdict.decision),
                                  verdict_findings_to_variant(&answer->verdict),
-                                 verdict_plan_to_variant(&answer->verdict)));
+                                 offset_plan_to_variant(&answer->verdict.plan)));
     else
         reply_error(pending->call, error);
     pending_free(pending);

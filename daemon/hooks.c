@@ -22,6 +22,7 @@ typedef struct Check {
     guint deadline_source;
     gint64 asked_real_ns;
     gint64 deadline_boot_ns;
+    gint64 deadline_ns; /* how long it was */
     char *peer_name;
     gboolean decided;
     gboolean finished;
@@ -54,12 +55,15 @@ static guint ms_left(const Check *check, guint at_most_ms)
     return (guint)CLAMP(left_ms, 1, (gint64)at_most_ms);
 }
 
-static void add_finding(Verdict *verdict, FindingCode code, Severity severity, const char *a)
+static FindingValue value_string(const char *string)
 {
-    Finding finding = { .code = code, .severity = severity };
+    return string ? (FindingValue){ .kind = VALUE_STRING, .string = string } : (FindingValue){ 0 };
+}
 
-    if (a)
-        finding.a = (FindingValue){ .kind = VALUE_STRING, .string = a };
+static void add_finding(Verdict *verdict, FindingCode code, Severity severity, FindingValue a)
+{
+    Finding finding = { .code = code, .severity = severity, .a = a };
+
     verdict_add(verdict, &finding);
 }
 
@@ -139,7 +143,7 @@ static void decide(GTask *task)
     judge(&in, &answer->verdict);
 }
 
-static void decide_without_source(GTask *task, FindingCode code, const char *name)
+static void decide_without_source(GTask *task, FindingCode code)
 {
     Check *check = g_task_get_task_data(task);
     HookAnswer *answer = check->answer;
@@ -149,10 +153,11 @@ static void decide_without_source(GTask *task, FindingCode code, const char *nam
      * finding. */
     answer->c.kind = JUDGE_OFFLINE;
     decide(task);
-    add_finding(&answer->verdict, code, blocks ? SEVERITY_BLOCK : SEVERITY_WARN, name);
+    add_finding(&answer->verdict, code, blocks ? SEVERITY_BLOCK : SEVERITY_WARN,
+                value_string(code == FINDING_SOURCE_UNKNOWN ? answer->c.incoming.uuid : NULL));
     for (guint i = 0; answer->unreachable && answer->unreachable[i]; i++)
         add_finding(&answer->verdict, FINDING_PEER_UNREACHABLE, SEVERITY_WARN,
-                    answer->unreachable[i]);
+                    value_string(answer->unreachable[i]));
     record_and_answer(task);
 }
 
@@ -224,12 +229,12 @@ static void on_found(GObject *source, GAsyncResult *result, void *data)
     if (found)
         check->answer->unreachable = names_of(found->unreachable);
     if (found && found->migrating_out > 1) {
-        decide_without_source(task, FINDING_SOURCE_AMBIGUOUS, NULL);
+        decide_without_source(task, FINDING_SOURCE_AMBIGUOUS);
         return;
     }
     if (!found || !found->peer || found->role == ROLE_ABSENT || found->role == ROLE_ACTIVE) {
         /* ACTIVE: runs there, but is not being migrated out: it cannot be what libvirt sends us. */
-        decide_without_source(task, FINDING_SOURCE_UNKNOWN, NULL);
+        decide_without_source(task, FINDING_SOURCE_UNKNOWN);
         return;
     }
     take_source(check, found);
@@ -249,7 +254,9 @@ static gboolean on_deadline(void *data)
 
     check->deadline_source = 0;
     if (!check->decided) {
-        add_finding(&check->answer->verdict, FINDING_DEADLINE, SEVERITY_BLOCK, check->peer_name);
+        FindingValue deadline = { .kind = VALUE_NS, .number = check->deadline_ns };
+
+        add_finding(&check->answer->verdict, FINDING_DEADLINE, SEVERITY_BLOCK, deadline);
         check->decided = TRUE;
         log_decision(check);
     }
@@ -303,7 +310,8 @@ void hooks_check_async(Hooks *hooks, const GuestFacts *incoming, GAsyncReadyCall
     check->cancellable = g_cancellable_new();
     check->answer = answer_new(hooks, incoming, JUDGE_MIGRATION);
     check->asked_real_ns = tb_clock_real_ns();
-    check->deadline_boot_ns = tb_clock_boot_ns() + (gint64)hooks->config->hook_deadline_ns;
+    check->deadline_ns = (gint64)hooks->config->hook_deadline_ns;
+    check->deadline_boot_ns = tb_clock_boot_ns() + check->deadline_ns;
     g_task_set_task_data(task, check, check_free);
     if (!is_pseries(incoming)) {
         finish(task);
