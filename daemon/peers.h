@@ -5,8 +5,10 @@
  *
  * Both ends of a pair dial; when two links exist for one peer the one dialled by the lexically smaller name is
  * kept. A peer is authorised iff its name is configured and stands in its certificate. Samples: a burst of 8 exchanges at
- * connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook.
- * Decides nothing about guests. Main thread only.
+ * connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook. A relation outlives the
+ * link it was measured on, widening by drift, and starts anew when another host answers under the same name.
+ * Decides nothing about guests. Main thread and default GMainContext only; nothing here blocks. Names of peers are
+ * compared without regard to case.
  */
 
 #include <gio/gio.h>
@@ -14,6 +16,7 @@
 #include "config.h"
 #include "facts.h"
 #include "guests.h"
+#include "link-service.h"
 #include "link.h"
 #include "relation.h"
 #include "tb-clock.h"
@@ -22,32 +25,57 @@ typedef struct Peers Peers;
 typedef struct Peer Peer;
 
 typedef enum PeerState {
-    PEER_IDLE,       /* no link, no attempt under way; next_attempt is scheduled. Left by DIALLING or an accepted link */
+    PEER_IDLE,       /* no link, no attempt under way; the next one is scheduled. Left by DIALLING or an accepted link */
     PEER_DIALLING,   /* TCP or TLS under way. Left by HELLO or IDLE (peer_error() says why) */
-    PEER_HELLO,      /* link is up, Hello not answered: facts unknown, no samples. Left by LINKED or IDLE */
-    PEER_LINKED,     /* facts known, relation sampled, calls possible. Left by IDLE */
-    PEER_REFUSED,    /* we may not be peers (protocol version, simulated against real); retried slowly. peer_error() */
+    PEER_HELLO,      /* link is up, Hello not accepted by both ends: no samples. Left by LINKED, REFUSED or IDLE */
+    PEER_LINKED,     /* facts known, relation sampled, calls possible. Left by IDLE or REFUSED */
+    PEER_REFUSED,    /* we may not be peers (protocol version, simulated against real, name); peer_error() says why. Retried
+                      * slowly, staying in this state. Left by LINKED, or by IDLE when a try fails for another reason */
 } PeerState;
+
+/* How long things take; for tests that do not want to wait. */
+typedef struct PeersTiming {
+    guint hello_ms;         /* from TLS to both Hellos accepted: 5000 */
+    guint exchange_ms;      /* deadline of one exchange; two missed ones end the link: 2000 */
+    guint backoff_min_ms;   /* 250, doubled up to ... */
+    guint backoff_max_ms;   /* ... 30000; +-20 % */
+    guint backoff_reset_ms; /* a link that lasted so long resets it: 5000 */
+    guint refused_retry_ms; /* 60000 */
+    guint retire_ms;        /* the second link of a pair is kept so long before its dialler closes it: 1000 */
+    guint linger_ms;        /* a refused link is kept so long, so that the peer can read why: 1000 */
+    guint settle_ms;        /* after the first "migrating out", for a second one: 30 */
+    guint half_open_ms;     /* age at which an unidentified connection may be thrown out for others that wait: 1000 */
+    guint rebind_ms;        /* between attempts to bind after a reload: 5000 */
+} PeersTiming;
 
 typedef struct PeersParams {
     const Config *config;   /* borrowed until peers_free() or peers_reload() */
     const TbClock *clock;
-    LinkTls *tls;
+    LinkTls *tls;           /* a reference is taken */
+    const PeersTiming *timing; /* (nullable): the defaults. Copied */
     int listen_fd;          /* -1: bind by config; else an already listening socket (socket activation) (transfer full) */
+    /* Own facts. Name, simulated and timebase_hz are set here, by config and clock. (transfer none) */
     const HostFacts *(*host_facts)(void *data);
     /* A peer asks for a guest: answer through link-service (see LinkServiceOps.find_guest). */
     void (*find_guest)(const char *peer_name, const char *uuid, sd_bus_message *call, void *data);
-    /* State, facts or relation of `peer` changed; peer == NULL: the set of peers changed. */
+    /* A peer asks when a guest stopped here (see LinkServiceOps.departure). */
+    Departure (*departure)(const char *uuid, void *data);
+    /* State, facts or relation of `peer` changed, or samples of it were taken; peer == NULL: the set of peers or the listener
+     * changed. Neither peers_free() nor peers_reload() may be called inside. */
     void (*changed)(Peer *peer, void *data);
     void *data;
 } PeersParams;
 
-/* TBSYNC_ERROR_FAILED if the address cannot be bound: names it. */
+/* TBSYNC_ERROR_FAILED if the address cannot be bound: names it. Calls nothing back before it returned. */
 Peers *peers_new(const PeersParams *params, GError **error);
+
+/* Finds and bursts under way complete with G_IO_ERROR_CANCELLED, from the loop, after this call. */
 void peers_free(Peers *peers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peers, peers_free)
 
-/* New configuration and credentials: kept peers keep their links. */
+/* New configuration and credentials. Kept peers keep their links and relations, unless their certificate is not accepted
+ * any more or our own name changed. If a new listening address cannot be bound peers_listen_error() says so, and it is tried
+ * again. An inherited listening socket stays. */
 void peers_reload(Peers *peers, const Config *config, LinkTls *tls);
 
 /* Own facts changed: tell linked peers (a new Hello). */
@@ -57,26 +85,36 @@ guint peers_count(const Peers *peers);
 Peer *peers_nth(const Peers *peers, guint n);                  /* (transfer none) in configuration order */
 Peer *peers_by_name(const Peers *peers, const char *name);     /* (nullable) */
 guint16 peers_listen_port(const Peers *peers);                 /* 0: not listening */
+const char *peers_listen_error(const Peers *peers);            /* (nullable) why it does not listen: one sentence */
+
+/* A Peer that a reload or peers_free() removed can be read as long as a reference is held: it is PEER_IDLE with an error, and
+ * its relation is RELATION_NONE. */
+Peer *peer_ref(Peer *peer);
+void peer_unref(Peer *peer);
 
 const char *peer_name(const Peer *peer);
 const char *peer_address(const Peer *peer);                    /* "host:port" */
 PeerState peer_state(const Peer *peer);
 const char *peer_state_name(PeerState state);                  /* "idle", "dialling", "hello", "linked", "refused" */
 const char *peer_error(const Peer *peer);                      /* (nullable) why it is not linked: one sentence */
-const HostFacts *peer_facts(const Peer *peer);                 /* (nullable) of the last Hello */
+const HostFacts *peer_facts(const Peer *peer);                 /* (nullable) of the last Hello, also while not linked */
 gint64 peer_since_boot_ns(const Peer *peer);                   /* CLOCK_BOOTTIME of the last state change */
 
-/* peer minus local, now. */
+/* peer minus local, now. RELATION_NONE if the two timebases have different frequencies. */
 RelationBounds peer_relation(const Peer *peer);
 
-/* Hook path. Asks all linked peers for `uuid` at once and dials the unlinked ones at the same time; completes at the first
- * ROLE_MIGRATING_OUT, or when all have answered, or at the deadline. */
+/* Hook path. Asks all linked peers for `uuid` at once and dials the unlinked ones at the same time, also those in back-off;
+ * a peer whose link is lost meanwhile is asked again on its next one. Completes 30 ms after the first ROLE_MIGRATING_OUT (time for
+ * a second one, which makes it ambiguous), or when all have answered, or at the deadline. A peer that answers with an error, that
+ * is PEER_REFUSED or that is removed has not answered; the first two are not waited for.
+ * Errors: G_IO_ERROR_CANCELLED only; TBSYNC_ERROR_INVALID for what is no UUID. */
 typedef struct PeersFound {
-    Peer *peer;          /* (nullable) the best answer: migrating out, else the only active or inactive one */
-    GuestRole role;
-    GuestFacts guest;    /* its own view */
+    Peer *peer;          /* (nullable) (a reference is held) the best answer: migrating out, else the only active one, else the only
+                          * inactive one; NULL if several contradict each other */
+    GuestRole role;      /* the highest one told, also with peer == NULL; ROLE_ABSENT: nobody has it */
+    GuestFacts guest;    /* the view of `peer`; all unknown without one */
     guint migrating_out; /* how many peers said so: > 1 is ambiguous (only if told before completion) */
-    guint asked, answered;
+    guint asked, answered; /* peers configured at the start; those with an answer other than an error */
     GPtrArray *unreachable; /* of char*: names that did not answer, for the finding */
 } PeersFound;
 void peers_find_guest_async(Peers *peers, const char *uuid, guint deadline_ms, GCancellable *cancellable,
@@ -85,7 +123,14 @@ PeersFound *peers_find_guest_finish(Peers *peers, GAsyncResult *result, GError *
 void peers_found_free(PeersFound *found);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PeersFound, peers_found_free)
 
-/* `count` exchanges one after the other with one peer; each goes into its relation. */
+/* `count` exchanges one after the other with one peer; each goes into its relation. Bursts that overlap share exchanges, so
+ * that a hundred hooks at once cost little more than one. At the deadline, or when the link is lost, what was measured until then
+ * is enough for success; without any exchange: TBSYNC_ERROR_TIMEOUT, TBSYNC_ERROR_UNREACHABLE. *ret: bounds at completion.
+ */
 void peer_burst_async(Peer *peer, guint count, guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
                       void *data);
 gboolean peer_burst_finish(Peer *peer, GAsyncResult *result, RelationBounds *ret, GError **error);
+
+/* Asks when a guest that came from that peer stopped there. FALSE if it is not linked: `done` is not called then. Else it is
+ * called once, with TBSYNC_ERROR_UNREACHABLE if the link is lost; that may be inside peers_free() or peers_reload(). */
+gboolean peer_ask_departure(Peer *peer, const char *uuid, guint deadline_ms, LinkDepartureDone done, void *data);

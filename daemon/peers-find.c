@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is asked of peers about guests: which of them has it (the hook path), and when it stopped there (the audit). */
+#include "peers-private.h"
+
+#include "error.h"
+
+typedef enum AskState {
+    ASK_WAITING,  /* for a link */
+    ASK_UNDERWAY, /* slot and link are valid */
+    ASK_ANSWERED,
+    ASK_GIVEN_UP, /* the peer answered with an error, or will not answer */
+} AskState;
+
+typedef struct Find Find;
+
+typedef struct Ask {
+    Find *find;
+    Peer *peer; /* a reference */
+    AskState state;
+    PeerLink *link;
+    sd_bus_slot *slot;
+    GuestRole role;
+} Ask;
+
+struct Find {
+    Peers *peers;
+    GTask *task;
+    char *uuid;
+    gint64 deadline_boot_ns;
+    guint deadline_timer, settle_timer;
+    GSource *cancelled; /* (nullable) */
+    GPtrArray *asks;    /* of Ask */
+    guint told[ROLE_MIGRATING_OUT + 1]; /* how many peers said so */
+    PeersFound *found;
+};
+
+static void ask_free(void *data)
+{
+    Ask *self = data;
+
+    g_clear_pointer(&self->slot, sd_bus_slot_unref);
+    peer_unref(self->peer);
+    g_free(self);
+}
+
+void peers_found_free(PeersFound *found)
+{
+    if (!found)
+        return;
+    g_clear_pointer(&found->peer, peer_unref);
+    g_clear_pointer(&found->unreachable, g_ptr_array_unref);
+    g_free(found);
+}
+
+static PeersFound *peers_found_new(void)
+{
+    PeersFound *found = g_new0(PeersFound, 1);
+
+    guest_facts_init(&found->guest);
+    found->unreachable = g_ptr_array_new_with_free_func(g_free);
+    return found;
+}
+
+/* Of several answers of the same rank none is better than the others, but that a guest on its way out is worth the more,
+ * so that the caller can name it beside the ambiguity. */
+static void find_conclude(Find *self)
+{
+    PeersFound *found = self->found;
+
+    found->asked = self->asks->len;
+    found->migrating_out = self->told[ROLE_MIGRATING_OUT];
+    for (guint i = 0; i < self->asks->len; i++) {
+        Ask *ask = g_ptr_array_index(self->asks, i);
+
+        if (ask->state == ASK_ANSWERED)
+            found->answered++;
+        else
+            g_ptr_array_add(found->unreachable, g_strdup(ask->peer->name));
+    }
+    if (found->role != ROLE_MIGRATING_OUT && self->told[found->role] > 1) {
+        g_clear_pointer(&found->peer, peer_unref);
+        guest_facts_init(&found->guest);
+    }
+}
+
+/* error: (nullable) (transfer full) */
+static void find_complete(Find *self, GError *error)
+{
+    g_ptr_array_remove(self->peers->finds, self);
+    g_clear_handle_id(&self->deadline_timer, g_source_remove);
+    g_clear_handle_id(&self->settle_timer, g_source_remove);
+    if (self->cancelled) {
+        g_source_destroy(self->cancelled);
+        g_source_unref(self->cancelled);
+    }
+    find_conclude(self);
+    if (error)
+        peers_task_fail(self->task, error);
+    else
+        peers_task_return(self->task, g_steal_pointer(&self->found), (GDestroyNotify) peers_found_free);
+    g_clear_pointer(&self->found, peers_found_free);
+    g_ptr_array_unref(self->asks);
+    g_object_unref(self->task);
+    g_free(self->uuid);
+    g_free(self);
+}
+
+static gboolean on_find_timer(void *data)
+{
+    Find *self = data;
+
+    if (g_source_get_id(g_main_current_source()) == self->settle_timer)
+        self->settle_timer = 0;
+    else
+        self->deadline_timer = 0;
+    find_complete(self, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean on_find_cancelled(GCancellable *cancellable, void *data)
+{
+    find_complete(data, g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "the search was cancelled"));
+    return G_SOURCE_REMOVE;
+}
+
+/* Completes if there is nothing to wait for; `self` may be gone afterwards. */
+static void find_review(Find *self)
+{
+    for (guint i = 0; i < self->asks->len; i++) {
+        AskState state = ((Ask *) g_ptr_array_index(self->asks, i))->state;
+
+        if (state == ASK_WAITING || state == ASK_UNDERWAY)
+            return;
+    }
+    find_complete(self, NULL);
+}
+
+static void find_note(Find *self, Ask *ask, const GuestFacts *guest)
+{
+    PeersFound *found = self->found;
+
+    self->told[ask->role]++;
+    if (ask->role == ROLE_ABSENT || ask->role <= found->role)
+        return; /* of two that are migrating it out the first counts */
+    g_clear_pointer(&found->peer, peer_unref);
+    found->peer = peer_ref(ask->peer);
+    found->role = ask->role;
+    found->guest = *guest;
+    if (found->role == ROLE_MIGRATING_OUT)
+        self->settle_timer = g_timeout_add(self->peers->timing.settle_ms, on_find_timer, self);
+}
+
+static void on_ask_done(GuestRole role, const GuestFacts *guest, const GError *error, void *data)
+{
+    Ask *self = data;
+
+    g_clear_pointer(&self->slot, sd_bus_slot_unref);
+    if (error && sd_bus_is_open(link_bus(self->link->link)) <= 0) {
+        self->state = ASK_WAITING; /* the link is closing: on the next one again */
+        return;
+    }
+    if (error) {
+        g_debug("peer %s: guest %s: %s", self->peer->name, self->find->uuid, error->message);
+        self->state = ASK_GIVEN_UP;
+        if (g_error_matches(error, TBSYNC_ERROR, TBSYNC_ERROR_TIMEOUT))
+            peer_sample(self->peer, 1); /* a dead link is worth finding out */
+    } else {
+        self->state = ASK_ANSWERED;
+        self->role = role;
+        find_note(self->find, self, guest);
+    }
+    find_review(self->find);
+}
+
+static void ask_send(Ask *self)
+{
+    gint64 left_ns = self->find->deadline_boot_ns - tb_clock_boot_ns();
+    guint left_ms = (guint) CLAMP(left_ns / (NS_PER_S / 1000), 1, G_MAXINT);
+    int r;
+
+    self->link = self->peer->current;
+    r = link_call_find_guest(link_bus(self->link->link), self->find->uuid, left_ms, on_ask_done, self, &self->slot);
+    self->state = r < 0 ? ASK_WAITING : ASK_UNDERWAY;
+}
+
+static void ask_review(Ask *self)
+{
+    if (self->state == ASK_UNDERWAY && !self->link->linked) {
+        g_clear_pointer(&self->slot, sd_bus_slot_unref);
+        self->state = ASK_WAITING;
+    }
+    if (self->state == ASK_WAITING && self->peer->current)
+        ask_send(self);
+    else if (self->state == ASK_WAITING && !peer_has_hope(self->peer))
+        self->state = ASK_GIVEN_UP;
+}
+
+static void departures_relink(Peer *peer);
+
+void peers_find_relink(Peers *peers, Peer *peer)
+{
+    departures_relink(peer);
+    for (guint i = peers->finds->len; i-- > 0;) {
+        Find *find = g_ptr_array_index(peers->finds, i);
+
+        for (guint j = 0; j < find->asks->len; j++) {
+            Ask *ask = g_ptr_array_index(find->asks, j);
+
+            if (ask->peer == peer)
+                ask_review(ask);
+        }
+        find_review(find);
+    }
+}
+
+void peers_find_stop(Peers *peers)
+{
+    while (peers->finds->len > 0)
+        find_complete(g_ptr_array_index(peers->finds, 0),
+                      g_error_new_literal(G_IO_ERROR, G_IO_ERROR_CANCELLED, "the daemon stops"));
+}
+
+static Find *find_new(Peers *peers, const char *uuid, guint deadline_ms, GTask *task)
+{
+    Find *self = g_new0(Find, 1);
+
+    self->peers = peers;
+    self->task = task;
+    self->uuid = g_strdup(uuid);
+    self->deadline_boot_ns = tb_clock_boot_ns() + (gint64) deadline_ms * (NS_PER_S / 1000);
+    self->deadline_timer = g_timeout_add(deadline_ms, on_find_timer, self);
+    self->found = peers_found_new();
+    self->asks = g_ptr_array_new_with_free_func(ask_free);
+    for (guint i = 0; i < peers->peers->len; i++) {
+        Ask *ask = g_new0(Ask, 1);
+
+        ask->find = self;
+        ask->peer = peer_ref(g_ptr_array_index(peers->peers, i));
+        g_ptr_array_add(self->asks, ask);
+    }
+    return self;
+}
+
+void peers_find_guest_async(Peers *peers, const char *uuid, guint deadline_ms, GCancellable *cancellable,
+                            GAsyncReadyCallback callback, void *data)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+    Find *find;
+
+    g_task_set_source_tag(task, peers_find_guest_async);
+    if (!g_uuid_string_is_valid(uuid)) {
+        g_task_return_new_error(task, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "\"%s\" is no UUID", uuid);
+        return;
+    }
+    find = find_new(peers, uuid, deadline_ms, g_steal_pointer(&task));
+    if (cancellable) {
+        find->cancelled = g_cancellable_source_new(cancellable);
+        g_source_set_callback(find->cancelled, G_SOURCE_FUNC(on_find_cancelled), find, NULL);
+        g_source_attach(find->cancelled, NULL);
+    }
+    /* dialled first and listed after it: a state that changes in between must not complete what is half asked */
+    for (guint i = 0; i < find->asks->len; i++) {
+        Ask *ask = g_ptr_array_index(find->asks, i);
+
+        peer_dial(ask->peer);
+        ask_review(ask);
+    }
+    g_ptr_array_add(peers->finds, find);
+    find_review(find);
+}
+
+PeersFound *peers_find_guest_finish(Peers *peers, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/* ---- departures ---- */
+
+typedef struct DepartureAsk {
+    Peer *peer;
+    PeerLink *link;
+    sd_bus_slot *slot;
+    LinkDepartureDone done;
+    void *data;
+} DepartureAsk;
+
+static void departure_complete(DepartureAsk *self, const Departure *departure, const GError *error)
+{
+    g_ptr_array_remove(self->peer->departures, self);
+    g_clear_pointer(&self->slot, sd_bus_slot_unref);
+    self->done(departure, error, self->data);
+    g_free(self);
+}
+
+static void on_departure_done(const Departure *departure, const GError *error, void *data)
+{
+    departure_complete(data, departure, error);
+}
+
+static void departures_relink(Peer *peer)
+{
+    g_autoptr(GPtrArray) asks = g_ptr_array_copy(peer->departures, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < asks->len; i++) {
+        DepartureAsk *ask = g_ptr_array_index(asks, i);
+
+        if (ask->link->linked)
+            continue;
+        g_clear_error(&error);
+        error = g_error_new(TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE, "the link to peer %s was lost", peer->name);
+        departure_complete(ask, NULL, error);
+    }
+}
+
+gboolean peer_ask_departure(Peer *peer, const char *uuid, guint deadline_ms, LinkDepartureDone done, void *data)
+{
+    DepartureAsk *ask;
+
+    if (!peer->current)
+        return FALSE;
+    ask = g_new0(DepartureAsk, 1);
+    ask->peer = peer;
+    ask->link = peer->current;
+    ask->done = done;
+    ask->data = data;
+    if (link_call_departure(link_bus(ask->link->link), uuid, deadline_ms, on_departure_done, ask, &ask->slot) < 0) {
+        g_free(ask);
+        return FALSE;
+    }
+    g_ptr_array_add(peer->departures, ask);
+    return TRUE;
+}
