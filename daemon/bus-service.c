@@ -531,12 +531,12 @@ static void close_bus(BusService *service)
     g_clear_pointer(&service->bus, sd_bus_close_unref);
 }
 
-static void on_bus_closed(int r, void *data)
+static void on_bus_closed(int error, void *data)
 {
     BusService *service = data;
 
     close_bus(service);
-    service->params.owned(FALSE, g_strerror(-r), service->params.data);
+    service->params.owned(FALSE, g_strerror(error), service->params.data);
     if (!service->reopen_source)
         service->reopen_source = g_timeout_add(REOPEN_MS, on_reopen, service);
 }

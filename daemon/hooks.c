@@ -86,14 +86,14 @@ static void log_decision(const Check *check)
     const Finding *worst = verdict->n_findings > 0 ? &verdict->findings[0] : NULL;
     g_autofree char *text = worst ? finding_text(worst) : NULL;
     gboolean blocked = verdict->decision == DECISION_BLOCK;
+    const char *peer = check->peer_name ? check->peer_name : "";
 
     g_log_structured(G_LOG_DOMAIN, blocked ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE,
-                     "TBSYNC_GUEST", "%s", answer->c.guest.name, "TBSYNC_PEER", "%s",
-                     check->peer_name ? check->peer_name : "", "TBSYNC_CODE", "%s",
+                     "TBSYNC_GUEST", answer->c.guest.name, "TBSYNC_PEER", peer, "TBSYNC_CODE",
                      worst ? finding_code_name(worst->code) : "", "MESSAGE",
                      "guest %s from %s: %s%s%s", answer->c.guest.name,
-                     check->peer_name ? check->peer_name : "an unknown host",
-                     blocked ? "refused" : "allowed", text ? ": " : "", text ? text : "");
+                     *peer ? peer : "an unknown host", blocked ? "refused" : "allowed",
+                     text ? ": " : "", text ? text : "");
 }
 
 static void on_recorded(GObject *source, GAsyncResult *result, void *data)
@@ -143,21 +143,36 @@ static void decide(GTask *task)
     judge(&in, &answer->verdict);
 }
 
+/* Against the destination alone, as far as the XML tells. What judge() says of saved guests does
+ * not apply; that nothing is known of the running one is said by the finding that is added after
+ * this. */
+static void decide_on_destination_alone(HookAnswer *answer)
+{
+    JudgeInput in;
+    Verdict all;
+
+    answer->c.kind = JUDGE_RESTORE;
+    in = migration_case_input(&answer->c);
+    judge(&in, &all);
+    for (guint i = 0; i < all.n_findings; i++)
+        if (all.findings[i].code != FINDING_TIME_STOOD_STILL &&
+            all.findings[i].code != FINDING_MODE_ASSUMED)
+            verdict_add(&answer->verdict, &all.findings[i]);
+}
+
 static void decide_without_source(GTask *task, FindingCode code)
 {
     Check *check = g_task_get_task_data(task);
     HookAnswer *answer = check->answer;
     gboolean blocks = code == FINDING_SOURCE_AMBIGUOUS || answer->c.policy.source_unknown_blocks;
 
-    /* Against the destination alone, as far as the XML tells; the missing source is the main
-     * finding. */
-    answer->c.kind = JUDGE_OFFLINE;
-    decide(task);
     add_finding(&answer->verdict, code, blocks ? SEVERITY_BLOCK : SEVERITY_WARN,
                 value_string(code == FINDING_SOURCE_UNKNOWN ? answer->c.incoming.uuid : NULL));
     for (guint i = 0; answer->unreachable && answer->unreachable[i]; i++)
         add_finding(&answer->verdict, FINDING_PEER_UNREACHABLE, SEVERITY_WARN,
                     value_string(answer->unreachable[i]));
+    if (!blocks)
+        decide_on_destination_alone(answer);
     record_and_answer(task);
 }
 

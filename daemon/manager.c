@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "manager.h"
+
+#include <string.h>
+
+#include "audit.h"
+#include "bus-service.h"
+#include "departures.h"
+#include "error.h"
+#include "facts-codec.h"
+#include "findings.h"
+#include "guests.h"
+#include "hook-watch.h"
+#include "hooks.h"
+#include "host-probe.h"
+#include "kvm-probe.h"
+#include "ledger.h"
+#include "link-service.h"
+#include "tb-clock.h"
+
+/* Less than the 2 s that a peer grants its FindGuest. */
+#define FIND_DEADLINE_MS 1800
+
+#define DEPARTURE_DEADLINE_MS 2000
+
+struct Manager {
+    ManagerParams params;
+    Config *config;
+    HostFacts host;
+    char *kvm_note;
+    char *listen;
+    HookWatch hook; /* as last looked at */
+    gboolean hook_was_called;
+    TbClock *clock;
+    StampClock *stamps;
+    Departures *departures;
+    Ledger *ledger;
+    Audit *audit;
+    Guests *guests;
+    Peers *peers;
+    Hooks *hooks;
+    BusService *bus;
+    gboolean was_ready;
+};
+
+static const HostFacts *host_facts(void *data)
+{
+    return &((Manager *)data)->host;
+}
+
+static const Config *current_config(void *data)
+{
+    return ((Manager *)data)->config;
+}
+
+/* ---- what peers ask ---- */
+
+typedef struct Find {
+    Manager *manager;
+    sd_bus_message *call;
+} Find;
+
+static void on_own_guest(GObject *source, GAsyncResult *result, void *data)
+{
+    Find *find = data;
+    g_autoptr(GError) error = NULL;
+    GuestFacts guest;
+    GuestRole role = ROLE_ABSENT;
+
+    guest_facts_init(&guest);
+    if (guests_find_finish(find->manager->guests, result, &role, &guest, &error)) {
+        ledger_fill_guest(find->manager->ledger, &guest);
+        if (role == ROLE_MIGRATING_OUT)
+            departures_watch(find->manager->departures, guest.uuid);
+        link_service_reply_find(find->call, role, &guest);
+    } else {
+        link_service_reply_error(find->call, error);
+    }
+    sd_bus_message_unref(find->call);
+    g_free(find);
+}
+
+static void find_guest(const char *peer, const char *uuid, sd_bus_message *call, void *data)
+{
+    Find *find = g_new0(Find, 1);
+
+    find->manager = data;
+    find->call = call;
+    guests_find_async(find->manager->guests, uuid, FIND_DEADLINE_MS, NULL, on_own_guest, find);
+}
+
+static Departure departure(const char *uuid, void *data)
+{
+    return departures_get(((Manager *)data)->departures, uuid);
+}
+
+/* ---- what the audit asks ---- */
+
+static gboolean ask_departure(const char *source, const char *uuid, AuditDepartureDone done,
+                              void *done_data, void *data)
+{
+    Peer *peer = peers_by_name(((Manager *)data)->peers, source);
+
+    return peer && peer_ask_departure(peer, uuid, DEPARTURE_DEADLINE_MS, done, done_data);
+}
+
+static Interval relation_to(const char *source, void *data)
+{
+    Peer *peer = peers_by_name(((Manager *)data)->peers, source);
+    RelationBounds bounds;
+
+    if (!peer)
+        return INTERVAL_UNBOUNDED;
+    bounds = peer_relation(peer);
+    return bounds.state == RELATION_OK ? interval_neg(bounds.tb_ticks) : INTERVAL_UNBOUNDED;
+}
+
+/* ---- what changes ---- */
+
+static void on_peer_changed(Peer *peer, void *data)
+{
+    bus_service_peer_changed(((Manager *)data)->bus, peer);
+}
+
+static void on_guest_event(const GuestEvent *event, void *data)
+{
+    Manager *manager = data;
+
+    departures_event(manager->departures, event);
+    audit_event(manager->audit, event);
+}
+
+static void on_guests_changed(void *data)
+{
+    Manager *manager = data;
+    HostFacts before = manager->host;
+
+    guests_fill_host_facts(manager->guests, &manager->host);
+    /* What the configuration says of this host stands above what is probed. */
+    for (char **s = manager->config->host_assignments; s && *s; s++)
+        host_facts_assign(&manager->host, *s, NULL);
+    if (memcmp(&before, &manager->host, sizeof before) != 0 && manager->peers)
+        peers_announce(manager->peers);
+    bus_service_manager_changed(manager->bus);
+}
+
+static void on_decided(const char *id, const MigrationCase *c, const Verdict *verdict,
+                       JsonObject *record, void *data)
+{
+    Manager *manager = data;
+
+    manager->hook_was_called = TRUE;
+    if (verdict->decision == DECISION_ALLOW)
+        audit_open(manager->audit, id, c, record);
+}
+
+static const char *guests_state_word(GuestsState state)
+{
+    switch (state) {
+    case GUESTS_OFF:
+        return "off";
+    case GUESTS_CONNECTING:
+        return "connecting";
+    case GUESTS_UP:
+        return "up";
+    case GUESTS_DOWN:
+        return "down";
+    }
+    g_assert_not_reached();
+}
+
+static void fill_status(BusStatus *ret, void *data)
+{
+    Manager *manager = data;
+    const char *error = guests_error(manager->guests);
+
+    manager->hook = hook_watch_look(manager->config->hook_directory, "/run");
+    if (manager->hook.state == HOOK_UNUSED && manager->hook_was_called)
+        manager->hook.state = HOOK_ACTIVE;
+    *ret = (BusStatus){
+        .libvirt_state = guests_state_word(guests_state(manager->guests)),
+        .libvirt_error = error ? error : "",
+        .timing_events = guests_has_timing_events(manager->guests),
+        .hook_state = hook_watch_state_name(manager->hook.state),
+        .hook_path = manager->hook.path,
+        .listen = manager->listen,
+        .kvm_note = manager->kvm_note ? manager->kvm_note : "",
+    };
+}
+
+static gboolean on_reload(void *data, GError **error)
+{
+    return manager_reload(data, error);
+}
+
+static void on_owned(gboolean owned, const char *why, void *data)
+{
+    Manager *manager = data;
+
+    if (owned && !manager->was_ready) {
+        manager->was_ready = TRUE;
+        manager->params.ready(manager->params.data);
+    } else if (owned) {
+        g_message("back on the system bus");
+    } else if (!manager->was_ready) {
+        g_autofree char *text =
+            g_strdup_printf("cannot own org.tbsyncd1 on the system bus: %s", why);
+
+        manager->params.failed(text, manager->params.data);
+    } else {
+        g_warning("lost the system bus: %s; trying again every second", why);
+    }
+}
+
+/* ---- start ---- */
+
+static LinkTls *load_tls(const Config *config, GError **error)
+{
+    LinkTlsConfig tls = {
+        .ca_file = config->ca_file,
+        .crl_file = config->crl_file,
+        .crl_required = config->crl_required,
+        .cert_file = config->cert_file,
+        .key_file = config->key_file,
+        .client_cert_file = config->client_cert_file,
+        .client_key_file = config->client_key_file,
+        .priority = config->tls_priority,
+    };
+
+    return link_tls_new(&tls, error);
+}
+
+static gboolean probe_host(Manager *manager, GError **error)
+{
+    const Config *config = manager->config;
+    HostFacts *host = &manager->host;
+
+    if (!host_probe(config->root, host, error))
+        return FALSE;
+    if (*config->root == '\0')
+        kvm_probe("/dev/kvm", host, &manager->kvm_note);
+    for (char **s = config->host_assignments; s && *s; s++)
+        if (!host_facts_assign(host, *s, error))
+            return FALSE;
+    g_strlcpy(host->name, config->name, sizeof host->name);
+    FACT_SET(host, HOST_NAME);
+    host->simulated = config->tb_simulated || *config->root != '\0' ||
+                      (config->host_assignments && config->host_assignments[0]);
+    FACT_SET(host, HOST_SIMULATED);
+    return TRUE;
+}
+
+static gboolean start_clock(Manager *manager, GError **error)
+{
+    const Config *config = manager->config;
+    TbClockConfig clock = {
+        .simulated = config->tb_simulated,
+        .frequency_hz = config->tb_frequency_hz,
+        .start_ticks = config->tb_start_ticks,
+        .drift_ppb = config->tb_drift_ppb,
+        .host_hz = FACT_KNOWN(&manager->host, HOST_TIMEBASE_HZ) ? manager->host.timebase_hz : 0,
+    };
+
+    manager->clock = tb_clock_new(&clock, error);
+    if (!manager->clock)
+        return FALSE;
+    manager->host.timebase_hz = tb_clock_frequency_hz(manager->clock);
+    FACT_SET(&manager->host, HOST_TIMEBASE_HZ);
+    return TRUE;
+}
+
+static void start_guests(Manager *manager)
+{
+    GuestsConfig config = { .uri = manager->config->libvirt_uri,
+                            .timing_events = manager->config->libvirt_events };
+    GuestsCallbacks callbacks = { .event = on_guest_event, .state_changed = on_guests_changed };
+
+    manager->guests = guests_new(&config, &callbacks, manager);
+}
+
+static gboolean start_records(Manager *manager, GError **error)
+{
+    AuditParams audit = {
+        .runtime_directory = manager->config->runtime_directory,
+        .drift_bound_ppb = manager->config->drift_bound_ppb,
+        .ask_departure = ask_departure,
+        .relation = relation_to,
+        .data = manager,
+    };
+
+    manager->ledger =
+        ledger_new(manager->config->state_directory, manager->config->max_records, error);
+    if (!manager->ledger)
+        return FALSE;
+    manager->stamps = stamp_clock_new(manager->clock);
+    manager->departures = departures_new(manager->stamps);
+    audit.ledger = manager->ledger;
+    audit.stamps = manager->stamps;
+    manager->audit = audit_new(&audit);
+    return TRUE;
+}
+
+static gboolean start_peers(Manager *manager, GError **error)
+{
+    g_autoptr(LinkTls) tls = load_tls(manager->config, error);
+    PeersParams params = {
+        .config = manager->config,
+        .clock = manager->clock,
+        .tls = tls,
+        .listen_fd = manager->params.listen_fd,
+        .host_facts = host_facts,
+        .find_guest = find_guest,
+        .departure = departure,
+        .changed = on_peer_changed,
+        .data = manager,
+    };
+
+    if (!tls)
+        return FALSE;
+    manager->peers = peers_new(&params, error);
+    if (!manager->peers)
+        return FALSE;
+    manager->listen = peers_listen_port(manager->peers)
+                          ? g_strdup_printf("%s:%u", manager->config->listen_address,
+                                            peers_listen_port(manager->peers))
+                          : g_strdup("");
+    return TRUE;
+}
+
+static void start_hooks(Manager *manager)
+{
+    HooksParams params = {
+        .peers = manager->peers,
+        .ledger = manager->ledger,
+        .config = manager->config,
+        .host_facts = host_facts,
+        .decided = on_decided,
+        .data = manager,
+    };
+
+    manager->hooks = hooks_new(&params);
+}
+
+static gboolean start_bus(Manager *manager, GError **error)
+{
+    BusServiceParams params = {
+        .hooks = manager->hooks,
+        .peers = manager->peers,
+        .guests = manager->guests,
+        .ledger = manager->ledger,
+        .clock = manager->clock,
+        .host_facts = host_facts,
+        .config = current_config,
+        .status = fill_status,
+        .reload = on_reload,
+        .owned = on_owned,
+        .data = manager,
+    };
+
+    manager->bus = bus_service_new(&params, error);
+    return manager->bus != NULL;
+}
+
+Manager *manager_new(const ManagerParams *params, GError **error)
+{
+    g_autoptr(Manager) manager = g_new0(Manager, 1);
+
+    manager->params = *params;
+    manager->config = config_load(params->config_file, error);
+    if (!manager->config || !probe_host(manager, error) || !start_clock(manager, error) ||
+        !start_records(manager, error))
+        return NULL;
+    start_guests(manager);
+    if (!start_peers(manager, error))
+        return NULL;
+    start_hooks(manager);
+    if (!start_bus(manager, error))
+        return NULL;
+    if (manager->host.simulated)
+        g_message("this host is simulated (timebase or facts are configured, not its own): for "
+                  "tests only");
+    return g_steal_pointer(&manager);
+}
+
+void manager_free(Manager *manager)
+{
+    if (!manager)
+        return;
+    g_clear_pointer(&manager->bus, bus_service_free);
+    g_clear_pointer(&manager->hooks, hooks_free);
+    g_clear_pointer(&manager->peers, peers_free);
+    g_clear_pointer(&manager->guests, guests_free);
+    g_clear_pointer(&manager->audit, audit_free);
+    g_clear_pointer(&manager->departures, departures_free);
+    g_clear_pointer(&manager->stamps, stamp_clock_free);
+    g_clear_pointer(&manager->ledger, ledger_free);
+    g_clear_pointer(&manager->clock, tb_clock_free);
+    g_clear_pointer(&manager->config, config_free);
+    g_free(manager->kvm_note);
+    g_free(manager->listen);
+    g_free(manager);
+}
+
+gboolean manager_reload(Manager *manager, GError **error)
+{
+    g_autoptr(Config) config = config_load(manager->params.config_file, error);
+    g_autoptr(LinkTls) tls = config ? load_tls(config, error) : NULL;
+
+    if (!tls)
+        return FALSE;
+    peers_reload(manager->peers, config, tls);
+    hooks_reload(manager->hooks, config);
+    config_free(manager->config);
+    manager->config = g_steal_pointer(&config);
+    bus_service_manager_changed(manager->bus);
+    g_message("configuration and certificates read again");
+    return TRUE;
+}
+
+char *manager_status_text(const Manager *manager)
+{
+    guint linked = 0, n = peers_count(manager->peers);
+
+    for (guint i = 0; i < n; i++)
+        linked += peer_state(peers_nth(manager->peers, i)) == PEER_LINKED;
+    return g_strdup_printf("%s%u of %u peers linked, libvirt %s",
+                           manager->host.simulated ? "SIMULATED, " : "", linked, n,
+                           guests_state_word(guests_state(manager->guests)));
+}
