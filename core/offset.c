@@ -9,7 +9,7 @@
  * the low 24 bits of the two's complement number. Here the sum has 128 bits and cannot wrap. */
 static __int128 round_up_wide(__int128 ticks)
 {
-    return ((ticks + U - 1) >> 24) << 24;
+    return ((ticks + U - 1) >> 24) * U;
 }
 
 int64_t offset_round_up(int64_t ticks)
@@ -39,7 +39,7 @@ static __int128 nearest_to_real_time(const OffsetQuery *q)
     __int128 target2 = (__int128)2 * q->source_offset_ticks - q->relation_ticks.lo -
                        q->relation_ticks.hi - q->ahead_ticks.lo - q->ahead_ticks.hi;
 
-    return ((target2 - U + 2 * U - 1) >> 25) << 24;
+    return ((target2 - U + 2 * U - 1) >> 25) * U;
 }
 
 /* Safe for every value r in the relation: TB2(resume) + off2 >= TB1(stop) + off1. At the instant of the resume
