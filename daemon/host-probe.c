@@ -40,7 +40,7 @@ typedef struct DeviceTree {
     guint32 version; /* cpu-version, 0 = unknown */
     guint64 timebase_hz;
     guint64 decrementer_bits; /* 0 = not there, so 32 */
-    char *hypervisor; /* (nullable) first word of hypervisor/compatible */
+    char *hypervisor;         /* (nullable) first word of hypervisor/compatible */
 } DeviceTree;
 
 static void cpu_info_clear(CpuInfo *info)
@@ -146,6 +146,11 @@ static void keep_first(char **member, const char *value)
         *member = g_strndup(value, FACTS_NAME_MAX);
 }
 
+static gboolean is_number(const char *value)
+{
+    return value[0] != '\0' && value[strspn(value, "0123456789")] == '\0';
+}
+
 static gboolean take_pvr(CpuInfo *info, const char *value, const char *processor, GError **error)
 {
     guint32 pvr;
@@ -181,7 +186,7 @@ static gboolean parse_cpuinfo(char *text, CpuInfo *info, GError **error)
         g_strstrip(line);
         value = g_strstrip(colon + 1);
         if (g_str_equal(line, "processor"))
-            processor = g_ascii_isdigit(value[0]) ? value : "?";
+            processor = is_number(value) ? value : "?";
         else if (g_str_equal(line, "cpu"))
             keep_first(&info->cpu, value);
         else if (g_str_equal(line, "platform"))
@@ -285,7 +290,8 @@ static gboolean read_device_tree(const char *root, DeviceTree *tree, GError **er
          i++) {
         g_autofree char *node = g_build_filename(cpus, name, NULL);
 
-        if (is_cpu_node(root, node) && !read_cpu_node(root, node, tree, error))
+        if (g_utf8_validate(name, -1, NULL) && is_cpu_node(root, node) &&
+            !read_cpu_node(root, node, tree, error))
             return FALSE;
     }
     return TRUE;
@@ -490,10 +496,11 @@ static gboolean meminfo_bytes(const char *text, const char *key, guint64 *ret_by
     return TRUE;
 }
 
-/* KVM HV takes hash page tables from its contiguous memory, and if that fails from the page allocator, which gives at most
- * 16 MiB in one piece (arch/powerpc/kvm/book3s_64_mmu_hv.c, kvmppc_allocate_hpt; arch/powerpc/Kconfig,
- * ARCH_FORCE_MAX_ORDER). The largest power of two that fits into what is free is an upper bound: how far it is in one piece
- * is not to be seen from here. A guest of a hypervisor has no such memory and cannot run hash guests under KVM HV. */
+/* KVM HV takes hash page tables from its contiguous memory, and if that fails from the page
+ * allocator, which gives at most 16 MiB in one piece (arch/powerpc/kvm/book3s_64_mmu_hv.c,
+ * kvmppc_allocate_hpt; arch/powerpc/Kconfig, ARCH_FORCE_MAX_ORDER). The largest power of two that
+ * fits into what is free is an upper bound: how far it is in one piece is not to be seen from here.
+ * A guest of a hypervisor has no such memory and cannot run hash guests under KVM HV. */
 static void take_hpt_order(const char *root, HostFacts *facts)
 {
     gsize length;

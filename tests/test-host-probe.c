@@ -248,6 +248,16 @@ static void test_name_of_another_cpu_is_refused(void)
         "/proc/cpuinfo names a POWER8 (raw), altivec supported, but PVR 0x004e1202 is a POWER9");
 }
 
+/* Found by mutation: the message took over what stood for a processor number, whatever it was. */
+static void test_messages_are_text_whatever_the_file_holds(void)
+{
+    g_auto(Copy) copy = copy_of("power9-dd22");
+
+    edit_cpuinfo(&copy, "processor\t: 7", "processor\t: 7\xff", 0);
+    edit_cpuinfo(&copy, "004e 1202", "004e 1203", 7);
+    assert_refused(&copy, "/proc/cpuinfo: processor 0 has PVR 0x004e1202, but processor ? has 0x004e1203");
+}
+
 static void test_missing_pieces_stay_unknown(void)
 {
     g_auto(Copy) copy = copy_of("power9-dd22");
@@ -411,6 +421,8 @@ int main(int argc, char **argv)
                     test_bare_metal_in_a_hypervisor_is_refused);
     g_test_add_func("/host-probe/name-of-another-cpu-is-refused",
                     test_name_of_another_cpu_is_refused);
+    g_test_add_func("/host-probe/messages-are-text-whatever-the-file-holds",
+                    test_messages_are_text_whatever_the_file_holds);
     g_test_add_func("/host-probe/missing-pieces-stay-unknown", test_missing_pieces_stay_unknown);
     g_test_add_func("/host-probe/cut-off-number-is-not-taken-for-a-shorter-one",
                     test_cut_off_number_is_not_taken_for_a_shorter_one);
