@@ -141,22 +141,20 @@ static void test_rate_is_judged_by_whole_intervals(void)
 }
 
 #ifdef __powerpc64__
-/* Measures the register so that the same test holds on POWER and under user-mode emulation, where
- * the register counts at the rate of another machine's counter. */
+/* Measures the register, by the message that refuses a wrong figure, so that one test holds on
+ * POWER and under user-mode emulation, where the register counts at the rate of another machine's
+ * counter. */
 static guint64 measured_hz(void)
 {
-    TbClockConfig probe = { 0 };
-    guint64 hz;
+    static const char words[] = "the timebase register counts at about ";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(TbClock) clock = tb_clock_new(&(TbClockConfig){ .host_hz = TB_CLOCK_HZ_MIN }, &error);
 
-    for (hz = TB_CLOCK_HZ_MIN; hz <= TB_CLOCK_HZ_MAX; hz += hz / 100) {
-        g_autoptr(TbClock) clock = NULL;
-
-        probe.host_hz = hz;
-        clock = tb_clock_new(&probe, NULL);
-        if (clock != NULL)
-            return hz;
-    }
-    return 0;
+    g_assert_null(clock);
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID);
+    g_test_message("%s", error->message);
+    g_assert_true(g_str_has_prefix(error->message, words));
+    return g_ascii_strtoull(error->message + strlen(words), NULL, 10);
 }
 
 static void test_register_is_read_and_its_rate_is_checked(void)
@@ -167,7 +165,6 @@ static void test_register_is_read_and_its_rate_is_checked(void)
     TbTicks last;
 
     g_assert_no_error(error);
-    g_test_message("the register counts at %" G_GUINT64_FORMAT " Hz within 1 %%", config.host_hz);
     g_assert_false(tb_clock_is_simulated(clock));
     last = tb_clock_read_tb(clock);
     for (int i = 0; i < 100000; i++) {
