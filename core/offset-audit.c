@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "offset.h"
 
+#include "relation.h"
+
 static const Interval not_negative = { 0, INT64_MAX };
 
-/* Both instants on the destination's timebase: the stop is TB1 + relation there. */
+/* Resume and relation are of one instant, so this is what the source's timebase advanced by from the stop to it. */
 static Interval blackout_by_tb(const OffsetAuditQuery *q)
 {
     Interval apart = interval_point(tb_minus(q->resume_tb, q->stop_tb));
@@ -14,11 +16,12 @@ static Interval blackout_by_tb(const OffsetAuditQuery *q)
 
 static Interval blackout_by_tod(const OffsetAuditQuery *q)
 {
+    RelationParams params = { .timebase_hz = q->timebase_hz, .tod_drift_ppb = q->tod_drift_ppb };
     Interval apart = interval_point(tod_minus(q->resume_tod, q->stop_tod));
     Interval errors = interval_sub(q->resume_error_ns, q->stop_error_ns);
     Interval ns = interval_sub(interval_add(apart, errors), q->tod_ns);
 
-    return interval_scale(ns, (int64_t)q->timebase_hz, NS_PER_S);
+    return relation_ticks_of_ns(&params, ns);
 }
 
 /* Timebases are not stepped, wall clocks are: where the two contradict each other, the timebases are believed. */

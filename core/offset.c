@@ -44,23 +44,30 @@ static __int128 nearest_to_real_time(const OffsetQuery *q)
 
 /* Safe for every value r in the relation: TB2(resume) + off2 >= TB1(stop) + off1. At the instant of the resume
  * TB2 = TB1 + r, and TB1(resume) >= TB1(stop) + blackout_lo, so off2 >= off1 - r - blackout_lo is enough; the
- * largest right side is that of r = relation.lo. */
+ * largest right side is that of r = relation.lo. A floor is the condition itself, as TB2(resume) >= TB2(now). */
+static __int128 needed_for(const OffsetQuery *q, int64_t relation_ticks)
+{
+    __int128 needed = (__int128)q->source_offset_ticks - q->blackout_lo_ticks - relation_ticks;
+
+    return q->has_floor && q->floor_ticks < needed ? q->floor_ticks : needed;
+}
+
 OffsetPlan offset_plan(const OffsetQuery *query)
 {
     OffsetPlan plan = { .known = false };
-    __int128 needed, smallest, nearest;
+    __int128 smallest, smallest_hi, nearest;
 
     assert(query->blackout_lo_ticks >= 0);
     if (!interval_is_bounded(query->relation_ticks))
         return plan;
-    needed = (__int128)query->source_offset_ticks - query->blackout_lo_ticks;
-    smallest = round_up_wide(needed - query->relation_ticks.lo);
+    smallest = round_up_wide(needed_for(query, query->relation_ticks.lo));
+    smallest_hi = round_up_wide(needed_for(query, query->relation_ticks.hi));
     nearest = interval_is_bounded(query->ahead_ticks) ? nearest_to_real_time(query) : smallest;
     nearest = nearest > smallest ? nearest : smallest;
-    if (!fits(smallest) || !fits(nearest) || !fits(needed - query->relation_ticks.hi))
+    if (!fits(smallest) || !fits(nearest) || !fits(smallest_hi))
         return plan;
     plan.offset_ticks = (int64_t)smallest;
-    plan.offset_hi_ticks = offset_round_up((int64_t)(needed - query->relation_ticks.hi));
+    plan.offset_hi_ticks = (int64_t)smallest_hi;
     plan.exact = plan.offset_ticks == plan.offset_hi_ticks;
     plan.nearest_ticks = (int64_t)nearest;
     plan.jump_ticks = jump_of(query, plan.offset_ticks);

@@ -32,6 +32,10 @@ typedef struct OffsetQuery {
     Interval ahead_ticks;     /* how far the guest's TB is ahead (+) of or behind (-) real time;
                                * [0, 0] for a guest that never moved */
     int64_t blackout_lo_ticks; /* the guest is stopped at least so long; 0 is always safe */
+    bool has_floor;
+    int64_t floor_ticks;       /* TB1(stop) + off1 - TB2(now) of a guest that is already stopped and not yet
+                                * started: safe by itself, whatever the relation is. The less of the two
+                                * bounds counts */
 } OffsetQuery;
 
 /* known = false if the relation is unbounded or empty or a result leaves the 64-bit range. */
@@ -104,6 +108,7 @@ OffsetQemuPrediction offset_qemu_prediction(const OffsetQemuQuery *query);
 
 typedef struct OffsetAuditQuery {
     uint64_t timebase_hz;
+    uint32_t tod_drift_ppb;      /* as in RelationParams; 0: its default */
     bool has_tb;                 /* stop and start are known as readings of the hosts' timebases */
     TbTicks stop_tb;             /* source; the guest stopped at stop_tb + stop_error_ticks */
     Interval stop_error_ticks;   /* a STOP event comes after the stop: lo < 0 */
@@ -113,7 +118,7 @@ typedef struct OffsetAuditQuery {
     bool has_tod;                /* the same as times of day */
     TodNs stop_tod, resume_tod;
     Interval stop_error_ns, resume_error_ns;
-    Interval tod_ns;             /* destination minus source time of day */
+    Interval tod_ns;             /* destination minus source time of day, at the resume */
     bool has_offsets;            /* both offsets in force are known, else moved_ticks is used */
     int64_t source_offset_ticks, destination_offset_ticks;
     Interval moved_ticks;        /* how far the guest's TB moved from stop to start: seen, or predicted; unbounded
@@ -126,7 +131,7 @@ typedef struct OffsetAudit {
     bool ways_contradict;    /* timebases and times of day tell two different stories: the times of day were left
                               * out (a wall clock was stepped meanwhile) */
     bool contradiction;      /* the guest started before it stopped: a relation or a stamp is wrong */
-    Interval blackout_ticks; /* >= 0 */
+    Interval blackout_ticks; /* >= 0, of the source's timebase */
     Interval moved_ticks;    /* the guest's TB over the blackout */
     Interval lost_ticks;     /* blackout - moved; < 0: won */
     Interval ahead_ticks;    /* the guest's ledger after it: before - lost */

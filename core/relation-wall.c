@@ -8,17 +8,17 @@
 
 #define PPB INT64_C(1000000000)
 
-static int64_t tod_drift_ppb(const RelationParams *params)
+static int64_t slew_ppb(const RelationParams *params)
 {
     return params->tod_drift_ppb ? params->tod_drift_ppb : RELATION_TOD_DRIFT_PPB_DEFAULT;
 }
 
-/* Ticks that pass while that time of day advances by `ns`: the timebase advances by ns / (1 +- d), which is at most
+/* The timebase advances by ns / (1 +- d), which is at most
  * ns x d / (1 - d) away from ns. The margin follows the larger end. */
-static Interval ticks_of_ns(const RelationParams *params, Interval ns)
+Interval relation_ticks_of_ns(const RelationParams *params, Interval ns)
 {
     Interval ticks = interval_scale(ns, (int64_t)params->timebase_hz, NS_PER_S);
-    int64_t drift_ppb = tod_drift_ppb(params);
+    int64_t drift_ppb = slew_ppb(params);
     int64_t lo = int64_sub(0, ticks.lo), size = ticks.hi > lo ? ticks.hi : lo;
 
     return interval_widen(ticks, mul_div_ceil(size > 0 ? size : 0, drift_ppb, PPB - drift_ppb));
@@ -36,7 +36,7 @@ bool relation_pair_holds(const RelationParams *params, const ClockReading *then,
                          const ClockReading *now)
 {
     Interval from_tod =
-        ticks_of_ns(params, interval_widen(interval_point(tod_minus(now->tod, then->tod)),
+        relation_ticks_of_ns(params, interval_widen(interval_point(tod_minus(now->tod, then->tod)),
                                            RELATION_PAIR_SLACK_NS));
     Interval from_tb = interval_add(interval_point(tb_minus(now->tb_before, then->tb_before)),
                                     interval_sub(bracket(now), bracket(then)));
@@ -48,7 +48,7 @@ Interval relation_ticks_at_tod(const RelationParams *params, const ClockReading 
 {
     Interval ns = interval_point(tod_minus(tod, pair->tod));
 
-    return interval_add(bracket(pair), ticks_of_ns(params, ns));
+    return interval_add(bracket(pair), relation_ticks_of_ns(params, ns));
 }
 
 /* With D = remote - local time of day, the remote time of day advanced by remote.tod - (local.tod + D) from the local
@@ -60,7 +60,7 @@ Interval relation_through_wall(const RelationParams *params, const ClockReading 
     Interval read = interval_add(interval_point(tb_minus(remote->tb_before, local->tb_before)),
                                  interval_sub(bracket(remote), bracket(local)));
 
-    return interval_sub(read, ticks_of_ns(params, between_ns));
+    return interval_sub(read, relation_ticks_of_ns(params, between_ns));
 }
 
 RelationFault relation_blame(const RelationEvidence *evidence)

@@ -159,6 +159,9 @@ RelationDrift relation_drift(const Relation *rel);
 bool relation_pair_holds(const RelationParams *params, const ClockReading *then,
                          const ClockReading *now);
 
+/* Ticks that pass on a host while its time of day advances by `ns`, slewed or not. */
+Interval relation_ticks_of_ns(const RelationParams *params, Interval ns);
+
 /* The timebase when that host's time of day was `tod`, minus pair->tb_before, if neither was stepped between. */
 Interval relation_ticks_at_tod(const RelationParams *params, const ClockReading *pair, TodNs tod);
 

@@ -90,6 +90,8 @@ static int default_level(const Side *side, SpaprCap cap)
 
     if (!side->pvr_known || !version_knows(side, cap))
         return LEVEL_UNKNOWN;
+    if (without == COMPAT_POWER7PLUS && side->qemu_version == 0)
+        return LEVEL_UNKNOWN; /* 9.2 changed what power7+ is valid for */
     if (is_sxxm(side) && (cap == CAP_CFPC || cap == CAP_SBBC))
         level = LEVEL_WORKAROUND;
     else if (is_sxxm(side) && cap == CAP_IBS)

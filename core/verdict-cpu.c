@@ -103,10 +103,10 @@ static bool kernel_is_backporting(const char *release)
 static void judge_kernel(Judgement *j, CompatMode mode)
 {
     const HostFacts *host = j->dest.host;
+    uint32_t kernel = FACT_KNOWN(host, HOST_KERNEL) ? kernel_release_version(host->kernel) : 0;
     bool backporting;
 
-    if (!j->kvm || !FACT_KNOWN(host, HOST_KERNEL) ||
-        kernel_release_version(host->kernel) >= mode_kernels[mode])
+    if (!j->kvm || kernel == 0 || kernel >= mode_kernels[mode])
         return;
     backporting = kernel_is_backporting(host->kernel);
     judge_add(j,
@@ -203,17 +203,11 @@ static void settle_mode(Judgement *j)
         j->mode = guest->effective_mode;
         return;
     }
-    switch (j->in->policy->unknown_mode) {
-    case UNKNOWN_MODE_NEGOTIATED:
+    if (j->in->policy->unknown_mode == UNKNOWN_MODE_NEGOTIATED)
         assume_negotiated_mode(j);
-        break;
-    case UNKNOWN_MODE_STRICT:
-        judge_add(j, &(Finding){ FINDING_MODE_UNKNOWN, SEVERITY_BLOCK, .variant = 0 });
-        break;
-    case UNKNOWN_MODE_MONITOR:
-        judge_add(j, &(Finding){ FINDING_MODE_UNKNOWN, SEVERITY_BLOCK, .variant = 1 });
-        break;
-    }
+    else
+        judge_add(j, &(Finding){ FINDING_MODE_UNKNOWN, SEVERITY_BLOCK,
+                                 .variant = j->in->policy->unknown_mode == UNKNOWN_MODE_MONITOR });
 }
 
 /* PVR in the guest's vCPUs; 0 if not known. */
@@ -226,8 +220,6 @@ static void judge_raw_pvr(Judgement *j)
 {
     uint32_t pvr = guest_pvr(j);
 
-    if (!j->dest.pvr_known)
-        return;
     if (pvr == 0)
         judge_unknown(j, "pvr", 2, severity_if(j->in->policy->unknown_facts_block));
     else if (!cpu_pvr_matches(j->dest.pvr, pvr, j->dest.qemu_version))
@@ -235,6 +227,11 @@ static void judge_raw_pvr(Judgement *j)
             j, &(Finding){ FINDING_RAW_PVR_MISMATCH, SEVERITY_BLOCK, .a = value_pvr(pvr),
                            .b = value_pvr(j->dest.pvr),
                            .variant = cpu_family_of_pvr(pvr) == cpu_family_of_pvr(j->dest.pvr) });
+    else if (j->mode != COMPAT_RAW && j->mode != cpu_own_mode(j->dest.pvr))
+        judge_add(j, &(Finding){ FINDING_QEMU_VERSION_LOSES_STATE, SEVERITY_WARN,
+                                 .a = value_version(j->source.qemu_version),
+                                 .b = value_version(j->dest.qemu_version),
+                                 .variant = LOSES_VARIANT_MODE });
 }
 
 /* The stream names no mode: the guest is raw, or its machine type is older than 2.10. A limit at
@@ -245,21 +242,15 @@ static void judge_unsent_mode(Judgement *j)
     CompatMode limit = j->dest.limit;
     uint32_t pvr = guest_pvr(j);
 
-    if (limit == COMPAT_RAW) {
+    if (limit == COMPAT_RAW && j->dest.pvr_known)
         judge_raw_pvr(j);
-        if (j->mode != COMPAT_RAW && j->mode != cpu_own_mode(j->dest.pvr))
-            judge_add(j, &(Finding){ FINDING_QEMU_VERSION_LOSES_STATE, SEVERITY_WARN,
-                                     .a = value_version(j->source.qemu_version),
-                                     .b = value_version(j->dest.qemu_version),
-                                     .variant = LOSES_VARIANT_MODE });
-    } else if (j->mode == COMPAT_RAW) {
+    else if (limit != COMPAT_RAW && j->mode == COMPAT_RAW)
         judge_add(j, &(Finding){ FINDING_RAW_ADOPTS_MODE, SEVERITY_BLOCK,
                                  .a = pvr ? value_pvr(pvr) : (FindingValue){ 0 },
                                  .b = value_mode(limit), .variant = 0 });
-    } else if (j->mode != limit) {
+    else if (limit != COMPAT_RAW && j->mode != limit)
         judge_add(j, &(Finding){ FINDING_RAW_ADOPTS_MODE, SEVERITY_BLOCK, .a = value_mode(j->mode),
                                  .b = value_mode(limit), .variant = 1 });
-    }
 }
 
 static bool mode_is_sent(const Judgement *j)

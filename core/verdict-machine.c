@@ -308,6 +308,13 @@ static void judge_resize(Judgement *j)
     }
 }
 
+/* A CPU that has radix, on a host that does not give it. */
+static bool radix_is_switched_off(const Side *side)
+{
+    return FACT_KNOWN(side->host, HOST_MMU) && (side->host->mmu & MMU_RADIX) == 0 &&
+           compat_mode_fits_cpu(COMPAT_POWER9, side->pvr);
+}
+
 void judge_mmu(Judgement *j)
 {
     unsigned mmu;
@@ -321,7 +328,7 @@ void judge_mmu(Judgement *j)
         judge_hpt(j);
     } else if (mmu == MMU_RADIX) {
         judge_radix(j);
-    } else if (FACT_KNOWN(j->dest.host, HOST_MMU) && (j->dest.host->mmu & MMU_RADIX) == 0) {
+    } else if (j->running && radix_is_switched_off(&j->dest)) {
         judge_unknown(j, "mmu", 2, SEVERITY_WARN);
     }
 }

@@ -55,26 +55,23 @@ static void add_relation(Judgement *j, FindingCode code, int variant)
                              .variant = (int8_t)variant });
 }
 
+/* Variant of timebase-relation-unknown by state. */
+static const int relation_variants[] = {
+    [RELATION_NONE] = 0,
+    [RELATION_STEPPED] = 1,
+    [RELATION_INVALID] = 2,
+};
+
 static bool relation_is_usable(Judgement *j)
 {
-    if (!j->in->relation) {
-        if (j->in->kind == JUDGE_MIGRATION)
-            add_relation(j, FINDING_TIMEBASE_RELATION_UNKNOWN, 0);
-        return false;
-    }
-    switch (j->in->relation->state) {
-    case RELATION_OK:
+    const RelationBounds *relation = j->in->relation;
+
+    if (relation && relation->state == RELATION_OK)
         return true;
-    case RELATION_NONE:
+    if (relation)
+        add_relation(j, FINDING_TIMEBASE_RELATION_UNKNOWN, relation_variants[relation->state]);
+    else if (j->in->kind == JUDGE_MIGRATION)
         add_relation(j, FINDING_TIMEBASE_RELATION_UNKNOWN, 0);
-        break;
-    case RELATION_STEPPED:
-        add_relation(j, FINDING_TIMEBASE_RELATION_UNKNOWN, 1);
-        break;
-    case RELATION_INVALID:
-        add_relation(j, FINDING_TIMEBASE_RELATION_UNKNOWN, 2);
-        break;
-    }
     return false;
 }
 
@@ -157,7 +154,7 @@ static void judge_decrementer(Judgement *j)
     if (j->kvm && kernel >= QEMU_VERSION(5, 17, 0) && kernel < QEMU_VERSION(6, 1, 0))
         judge_add(j, &(Finding){ FINDING_DECREMENTER_NOT_MIGRATED, SEVERITY_WARN,
                                  .b = value_kernel(host), .variant = 1 });
-    if (!j->dest.hardware && source != 0 && dest != 0 &&
+    if (j->source.host && !j->dest.hardware && source != 0 && dest != 0 &&
         (source < QEMU_VERSION(8, 2, 0) || dest < QEMU_VERSION(8, 2, 0)))
         judge_add(j,
                   &(Finding){ FINDING_DECREMENTER_NOT_MIGRATED, SEVERITY_NOTE,

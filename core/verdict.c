@@ -3,56 +3,37 @@
 
 #include <string.h>
 
+/* Which variants of a code stand for a refusal of QEMU or KVM itself; codes left out: none. */
+typedef enum Refusal { REFUSAL_NONE, REFUSAL_ALL, REFUSAL_FIRST, REFUSAL_ALL_BUT_FIRST } Refusal;
+
+static const Refusal refusals[FINDING_CODE_COUNT] = {
+    [FINDING_COMPAT_MODE_UNSUPPORTED] = REFUSAL_ALL,
+    [FINDING_COMPAT_MODE_UNKNOWN] = REFUSAL_ALL,
+    [FINDING_RAW_PVR_MISMATCH] = REFUSAL_ALL,
+    [FINDING_CPU_FAMILY_UNSUPPORTED] = REFUSAL_ALL,
+    [FINDING_INTERRUPT_CONTROLLER_MISSING] = REFUSAL_ALL,
+    [FINDING_QEMU_VERSION_REFUSES] = REFUSAL_ALL,
+    [FINDING_MACHINE_TYPE_MISSING] = REFUSAL_ALL,
+    [FINDING_CAPABILITY_TOO_LOW] = REFUSAL_ALL,
+    [FINDING_CAPABILITY_INVALID] = REFUSAL_ALL_BUT_FIRST,
+    [FINDING_HASH_MMU_UNSUPPORTED] = REFUSAL_ALL,
+    [FINDING_RADIX_MMU_UNSUPPORTED] = REFUSAL_ALL,
+    [FINDING_HPT_TOO_LARGE] = REFUSAL_FIRST,
+    [FINDING_RESIZE_HPT_UNSUPPORTED] = REFUSAL_FIRST,
+    [FINDING_KERNEL_MODE_UNSUPPORTED] = REFUSAL_FIRST,
+    [FINDING_KVM_PR_HOST] = REFUSAL_ALL,
+    [FINDING_KVM_MISSING] = REFUSAL_ALL,
+};
+
 bool finding_is_stricter(const Finding *finding)
 {
-    switch (finding->code) {
-    case FINDING_COMPAT_MODE_UNSUPPORTED:
-    case FINDING_COMPAT_MODE_UNKNOWN:
-    case FINDING_RAW_PVR_MISMATCH:
-    case FINDING_CPU_FAMILY_UNSUPPORTED:
-    case FINDING_INTERRUPT_CONTROLLER_MISSING:
-    case FINDING_QEMU_VERSION_REFUSES:
-    case FINDING_MACHINE_TYPE_MISSING:
-    case FINDING_CAPABILITY_TOO_LOW:
-    case FINDING_HASH_MMU_UNSUPPORTED:
-    case FINDING_RADIX_MMU_UNSUPPORTED:
-    case FINDING_KVM_PR_HOST:
-    case FINDING_KVM_MISSING:
-        return false;
-    case FINDING_CAPABILITY_INVALID:
+    Refusal refusal = refusals[finding->code];
+
+    if (refusal == REFUSAL_FIRST)
+        return finding->variant != 0;
+    if (refusal == REFUSAL_ALL_BUT_FIRST)
         return finding->variant == 0;
-    case FINDING_HPT_TOO_LARGE:
-    case FINDING_RESIZE_HPT_UNSUPPORTED:
-    case FINDING_KERNEL_MODE_UNSUPPORTED:
-        return finding->variant == 1;
-    case FINDING_RAW_ADOPTS_MODE:
-    case FINDING_MODE_NEWER_THAN_LIMIT:
-    case FINDING_MODE_ASSUMED:
-    case FINDING_MODE_UNKNOWN:
-    case FINDING_QEMU_VERSION_LOSES_STATE:
-    case FINDING_TIMEBASE_FREQUENCY_DIFFERS:
-    case FINDING_TIMEBASE_OFFSET_UNSUPPORTED:
-    case FINDING_TIMEBASE_RELATION_UNKNOWN:
-    case FINDING_TIMEBASE_RELATION_STALE:
-    case FINDING_TIMEBASE_JUMP_TOO_LARGE:
-    case FINDING_TIMEBASE_COULD_GO_BACK:
-    case FINDING_TOD_SKEW:
-    case FINDING_CAPABILITY_DEFAULT_DIFFERS:
-    case FINDING_DECREMENTER_NOT_MIGRATED:
-    case FINDING_SOURCE_UNKNOWN:
-    case FINDING_SOURCE_AMBIGUOUS:
-    case FINDING_PEER_UNREACHABLE:
-    case FINDING_GUEST_CHANGED_ON_THE_WAY:
-    case FINDING_SIMULATED_HOST:
-    case FINDING_DAEMON_UNAVAILABLE:
-    case FINDING_DEADLINE:
-    case FINDING_FACT_UNKNOWN:
-    case FINDING_CANNOT_RETURN:
-    case FINDING_TIME_STOOD_STILL:
-    case FINDING_CODE_COUNT:
-        break;
-    }
-    return true;
+    return refusal == REFUSAL_NONE;
 }
 
 void verdict_add(Verdict *verdict, const Finding *finding)
@@ -119,13 +100,18 @@ static void side_set_devices(Side *side, const GuestFacts *guest)
         compat_mode_is_valid(COMPAT_POWER9, side->pvr, side->qemu_version, side->limit);
 }
 
+static bool host_is_simulated(const HostFacts *host)
+{
+    return FACT_KNOWN(host, HOST_SIMULATED) && host->simulated;
+}
+
 static void side_set_host(Side *side, const HostFacts *host, bool kvm)
 {
     side->host = host;
     side->hardware = kvm;
     if (!host)
         return;
-    side->hardware |= FACT_KNOWN(host, HOST_SIMULATED) && host->simulated;
+    side->hardware |= host_is_simulated(host);
     if (FACT_KNOWN(host, HOST_QEMU_VERSION))
         side->qemu_version = host->qemu_version;
     if (side->hardware && FACT_KNOWN(host, HOST_COMPAT_LEVEL))
@@ -154,9 +140,15 @@ static void side_set_machine(Side *side, const GuestFacts *guest)
 static void judgement_set_source(Judgement *j)
 {
     const GuestFacts *guest = j->in->guest;
+    const HostFacts *dest = j->in->destination;
     Side *source = &j->source;
 
     side_set_host(source, j->in->source, j->kvm);
+    if (!j->in->source) {
+        /* a saved guest: by a QEMU like this host's, as far as anyone knows */
+        source->hardware |= host_is_simulated(dest);
+        source->qemu_version = FACT_KNOWN(dest, HOST_QEMU_VERSION) ? dest->qemu_version : 0;
+    }
     side_set_model(source, guest);
     if (!source->pvr_known && !source->hardware && FACT_KNOWN(guest, GUEST_PVR)) {
         source->pvr_known = true;

@@ -11,6 +11,7 @@ static OffsetAuditQuery query_new(void)
 {
     return (OffsetAuditQuery){
         .timebase_hz = TB_FREQUENCY_POWER_HZ,
+        .tod_drift_ppb = 1,
         .has_tb = true,
         .stop_tb = tb_ticks(500),
         .resume_tb = tb_ticks(500 + 1000 * U + 300 * MS),
@@ -39,10 +40,12 @@ static void test_blackout_is_what_both_ways_allow(void)
     g_assert_false(audit.ways_contradict);
     assert_interval(audit.blackout_ticks, 299 * MS, 301 * MS);
     query.has_tb = false;
-    assert_interval(offset_audit(&query).blackout_ticks, 298 * MS, 302 * MS);
+    assert_interval(offset_audit(&query).blackout_ticks, 298 * MS - 1, 302 * MS + 1);
     query.resume_error_ns = interval_of(0, 1000000);
     query.stop_error_ns = interval_of(-3000000, 0);
-    assert_interval(offset_audit(&query).blackout_ticks, 298 * MS, 306 * MS);
+    assert_interval(offset_audit(&query).blackout_ticks, 298 * MS - 1, 306 * MS + 1);
+    query.tod_drift_ppb = 0;
+    assert_interval(offset_audit(&query).blackout_ticks, 298 * MS - 94060, 306 * MS + 94060);
 }
 
 static void test_late_events_widen_the_blackout(void)

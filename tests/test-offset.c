@@ -62,6 +62,23 @@ static void test_blackout_lowers_what_is_needed(void)
     g_assert_cmpint(plan.offset_ticks, ==, U);
 }
 
+static void test_readings_of_a_stopped_guest_are_enough(void)
+{
+    OffsetQuery query = { .relation_ticks = interval_of(-U / 4, U / 4),
+                          .ahead_ticks = interval_point(U),
+                          .has_floor = true,
+                          .floor_ticks = -3 * U / 2 };
+    OffsetPlan plan = offset_plan(&query);
+
+    g_assert_cmpint(plan.offset_ticks, ==, -U);
+    g_assert_cmpint(plan.offset_hi_ticks, ==, -U);
+    g_assert_cmpint(plan.nearest_ticks, ==, -U);
+    query.floor_ticks = 3 * U; /* the relation knows better */
+    plan = offset_plan(&query);
+    g_assert_cmpint(plan.offset_ticks, ==, U);
+    g_assert_cmpint(plan.offset_hi_ticks, ==, 0);
+}
+
 static void test_nearest_brings_a_late_guest_back(void)
 {
     OffsetPlan plan = plan_for(interval_point(0), 0, interval_point(-5 * U - 3), 0);
@@ -178,6 +195,8 @@ int main(int argc, char **argv)
     g_test_add_func("/offset/interval-over-a-multiple-names-both",
                     test_interval_over_a_multiple_names_both);
     g_test_add_func("/offset/blackout-lowers-what-is-needed", test_blackout_lowers_what_is_needed);
+    g_test_add_func("/offset/readings-of-a-stopped-guest-are-enough",
+                    test_readings_of_a_stopped_guest_are_enough);
     g_test_add_func("/offset/nearest-brings-a-late-guest-back", test_nearest_brings_a_late_guest_back);
     g_test_add_func("/offset/nearest-never-takes-a-guest-back", test_nearest_never_takes_a_guest_back);
     g_test_add_func("/offset/nearest-of-two-equally-near-jumps-less",

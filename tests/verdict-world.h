@@ -6,6 +6,7 @@
  * carries and no more; a test changes one thing.
  */
 
+#include <glib.h>
 #include <string.h>
 
 #include "verdict.h"
@@ -154,4 +155,66 @@ static inline void world_init_tcg(World *w, const char *source_model, const char
                           .incoming = &w->incoming,
                           .destination = &w->dest,
                           .policy = &w->policy };
+}
+
+static inline const Finding *find_finding(const World *w, FindingCode code)
+{
+    for (int i = 0; i < w->verdict.n_findings; i++)
+        if (w->verdict.findings[i].code == code)
+            return &w->verdict.findings[i];
+    return NULL;
+}
+
+/* The only finding; nothing else is said. */
+static inline const Finding *assert_only(World *w, FindingCode code, Severity severity, int variant)
+{
+    judge(&w->in, &w->verdict);
+    for (int i = 0; i < w->verdict.n_findings; i++)
+        g_test_message("finding %d severity %d variant %d", w->verdict.findings[i].code,
+                       w->verdict.findings[i].severity, w->verdict.findings[i].variant);
+    g_assert_cmpint(w->verdict.n_findings, ==, 1);
+    g_assert_cmpint(w->verdict.findings[0].code, ==, code);
+    g_assert_cmpint(w->verdict.findings[0].severity, ==, severity);
+    g_assert_cmpint(w->verdict.findings[0].variant, ==, variant);
+    g_assert_cmpint(w->verdict.decision, ==,
+                    severity == SEVERITY_BLOCK ? DECISION_BLOCK : DECISION_ALLOW);
+    return &w->verdict.findings[0];
+}
+
+/* The finding is among others. */
+static inline const Finding *assert_found(World *w, FindingCode code, Severity severity,
+                                          int variant)
+{
+    const Finding *finding;
+
+    judge(&w->in, &w->verdict);
+    finding = find_finding(w, code);
+    g_assert_nonnull(finding);
+    g_assert_cmpint(finding->severity, ==, severity);
+    g_assert_cmpint(finding->variant, ==, variant);
+    if (severity == SEVERITY_BLOCK)
+        g_assert_cmpint(w->verdict.decision, ==, DECISION_BLOCK);
+    return finding;
+}
+
+static inline void assert_not_found(World *w, FindingCode code)
+{
+    judge(&w->in, &w->verdict);
+    g_assert_null(find_finding(w, code));
+}
+
+static inline void assert_clean(World *w)
+{
+    judge(&w->in, &w->verdict);
+    for (int i = 0; i < w->verdict.n_findings; i++)
+        g_test_message("finding %d severity %d variant %d", w->verdict.findings[i].code,
+                       w->verdict.findings[i].severity, w->verdict.findings[i].variant);
+    g_assert_cmpint(w->verdict.n_findings, ==, 0);
+    g_assert_cmpint(w->verdict.decision, ==, DECISION_ALLOW);
+}
+
+static inline void assert_value(const FindingValue *value, FindingValueKind kind, int64_t number)
+{
+    g_assert_cmpint(value->kind, ==, kind);
+    g_assert_cmpint(value->number, ==, number);
 }
