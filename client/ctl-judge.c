@@ -8,7 +8,7 @@
 #include "error.h"
 #include "facts-codec.h"
 #include "findings.h"
-#include "json-text.h"
+#include "json-tree.h"
 
 const char ctl_judge_help[] =
     "Each line of FILE (default: stdin) is one case:\n"
@@ -22,8 +22,7 @@ const char ctl_judge_help[] =
 enum { JUDGE_EXIT_OK = 0, JUDGE_EXIT_BLOCKED = 1, JUDGE_EXIT_BROKEN = 2 };
 
 typedef struct Judging {
-    JsonParser *parser;
-    JsonGenerator *generator;
+    JsonTree *tree;
     GString *out;
     char **assumptions; /* FIELD=VALUE for every destination; may be NULL */
     Policy policy;      /* what a case's own policy changes */
@@ -44,18 +43,18 @@ typedef struct Case {
 typedef enum Part { PART_PRESENT, PART_ABSENT, PART_WRONG } Part;
 
 /* null counts as absent. */
-static Part get_part(JsonObject *object, const char *name, JsonObject **ret, GError **error)
+static Part get_part(const JsonValue *object, const char *name, const JsonValue **ret, GError **error)
 {
-    JsonNode *node = json_object_get_member(object, name);
+    const JsonValue *value = json_value_member(object, name);
 
-    if (node == NULL || JSON_NODE_HOLDS_NULL(node))
+    if (value == NULL || value->kind == JSON_NULL)
         return PART_ABSENT;
-    if (!JSON_NODE_HOLDS_OBJECT(node)) {
-        g_autofree char *value = json_text_describe(node);
-        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s is not an object", name, value);
+    if (value->kind != JSON_OBJECT) {
+        g_autofree char *shown = json_value_describe(value);
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s is not an object", name, shown);
         return PART_WRONG;
     }
-    *ret = json_node_get_object(node);
+    *ret = value;
     return PART_PRESENT;
 }
 
@@ -65,15 +64,15 @@ static gboolean require(const char *name, GError **error)
     return FALSE;
 }
 
-static gboolean read_host(JsonObject *object, const char *name, HostFacts *facts, const HostFacts **ret, GError **error)
+static gboolean read_host(const JsonValue *object, const char *name, HostFacts *facts, const HostFacts **ret, GError **error)
 {
-    JsonObject *part;
+    const JsonValue *part;
     Part found = get_part(object, name, &part, error);
 
     *ret = NULL;
     if (found != PART_PRESENT)
         return found == PART_ABSENT;
-    if (!host_facts_from_json(part, facts, error)) {
+    if (!host_facts_from_value(part, facts, error)) {
         g_prefix_error(error, "%s.", name);
         return FALSE;
     }
@@ -81,15 +80,15 @@ static gboolean read_host(JsonObject *object, const char *name, HostFacts *facts
     return TRUE;
 }
 
-static gboolean read_guest(JsonObject *object, const char *name, GuestFacts *facts, const GuestFacts **ret, GError **error)
+static gboolean read_guest(const JsonValue *object, const char *name, GuestFacts *facts, const GuestFacts **ret, GError **error)
 {
-    JsonObject *part;
+    const JsonValue *part;
     Part found = get_part(object, name, &part, error);
 
     *ret = NULL;
     if (found != PART_PRESENT)
         return found == PART_ABSENT;
-    if (!guest_facts_from_json(part, facts, error)) {
+    if (!guest_facts_from_value(part, facts, error)) {
         g_prefix_error(error, "%s.", name);
         return FALSE;
     }
@@ -98,16 +97,16 @@ static gboolean read_guest(JsonObject *object, const char *name, GuestFacts *fac
 }
 
 /* Both hosts' frequencies are equal where a relation means anything; the destination's is as good as the other. */
-static gboolean read_relation(JsonObject *object, Case *c, GError **error)
+static gboolean read_relation(const JsonValue *object, Case *c, GError **error)
 {
-    JsonObject *part;
+    const JsonValue *part;
     Part found = get_part(object, "relation", &part, error);
     guint64 hz = FACT_KNOWN(&c->destination, HOST_TIMEBASE_HZ) ? c->destination.timebase_hz : 0;
 
     c->input.relation = NULL;
     if (found != PART_PRESENT)
         return found == PART_ABSENT;
-    if (!relation_from_json(part, hz, &c->relation, error)) {
+    if (!relation_from_value(part, hz, &c->relation, error)) {
         g_prefix_error(error, "relation.");
         return FALSE;
     }
@@ -115,21 +114,21 @@ static gboolean read_relation(JsonObject *object, Case *c, GError **error)
     return TRUE;
 }
 
-static gboolean read_policy(JsonObject *object, Case *c, GError **error)
+static gboolean read_policy(const JsonValue *object, Case *c, GError **error)
 {
-    JsonObject *part;
+    const JsonValue *part;
     Part found = get_part(object, "policy", &part, error);
 
     c->input.policy = &c->policy;
     if (found != PART_PRESENT)
         return found == PART_ABSENT;
-    if (policy_from_json(part, &c->policy, error))
+    if (policy_from_value(part, &c->policy, error))
         return TRUE;
     g_prefix_error(error, "policy.");
     return FALSE;
 }
 
-static gboolean read_case(const Judging *judging, JsonObject *object, Case *c, GError **error)
+static gboolean read_case(const Judging *judging, const JsonValue *object, Case *c, GError **error)
 {
     c->input.kind = JUDGE_OFFLINE;
     c->policy = judging->policy;
@@ -150,57 +149,39 @@ static gboolean read_case(const Judging *judging, JsonObject *object, Case *c, G
 
 /* ---- writing ---- */
 
-/* The id as it came, if it is a string or a number; null otherwise. (transfer full) */
-static JsonNode *case_id(JsonObject *object, const CtlLine *line)
+/* Starts an output line with the id as it came, if it was read and is a string or a number. */
+static void begin_line(Judging *judging)
 {
-    JsonNode *node = object != NULL ? json_object_get_member(object, "id") : NULL;
+    const JsonValue *id = json_value_member(json_tree_partial(judging->tree), "id");
 
-    if (object == NULL)
-        return json_text_peek(line->text, line->length, "id");
-    if (node == NULL || !JSON_NODE_HOLDS_VALUE(node))
-        return json_node_new(JSON_NODE_NULL);
-    return json_node_copy(node);
+    g_string_assign(judging->out, "{\"id\":");
+    json_append_scalar(judging->out, id != NULL && id->kind != JSON_BOOL ? id : NULL);
 }
 
-static void write_builder(Judging *judging, JsonBuilder *builder)
+static void end_line(Judging *judging)
 {
-    g_autoptr(JsonNode) root = json_builder_get_root(builder);
-
-    json_generator_set_root(judging->generator, root);
-    g_string_truncate(judging->out, 0);
-    json_generator_to_gstring(judging->generator, judging->out);
-    g_string_append_c(judging->out, '\n');
+    g_string_append(judging->out, "}\n");
     fwrite(judging->out->str, 1, judging->out->len, stdout);
 }
 
-static void write_verdict(Judging *judging, JsonNode *id, const Verdict *verdict)
+static void write_verdict(Judging *judging, const Verdict *verdict)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new();
-
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "id");
-    json_builder_add_value(builder, id);
-    verdict_build_json(verdict, builder);
-    json_builder_end_object(builder);
-    write_builder(judging, builder);
+    begin_line(judging);
+    g_string_append_c(judging->out, ',');
+    verdict_append_json(verdict, judging->out);
+    end_line(judging);
     judging->blocked |= verdict->decision == DECISION_BLOCK;
 }
 
-static void write_error(Judging *judging, JsonNode *id, const CtlLine *line, const GError *error)
+static void write_error(Judging *judging, const CtlLine *line, const GError *error)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new();
     g_autofree char *message = g_strdup_printf("line %" G_GUINT64_FORMAT ": %s", line->number, error->message);
     g_autofree char *valid = g_utf8_make_valid(message, -1);
 
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "id");
-    json_builder_add_value(builder, id);
-    json_builder_set_member_name(builder, "line");
-    json_builder_add_int_value(builder, (gint64)line->number);
-    json_builder_set_member_name(builder, "error");
-    json_builder_add_string_value(builder, valid);
-    json_builder_end_object(builder);
-    write_builder(judging, builder);
+    begin_line(judging);
+    g_string_append_printf(judging->out, ",\"line\":%" G_GUINT64_FORMAT ",\"error\":", line->number);
+    json_append_string(judging->out, valid);
+    end_line(judging);
     judging->broken = TRUE;
 }
 
@@ -208,22 +189,22 @@ static void write_error(Judging *judging, JsonNode *id, const CtlLine *line, con
 
 static void judge_line(Judging *judging, const CtlLine *line)
 {
-    g_autoptr(GError) error = NULL;
-    JsonObject *object = NULL;
+    g_autoptr(GError) error = NULL, cut_error = NULL;
+    const JsonValue *object = json_tree_parse_object(judging->tree, line->text, line->length, &error);
     Verdict verdict;
     Case c;
 
-    if (line->too_long)
-        g_set_error(&error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "it is longer than %" G_GSIZE_FORMAT " bytes", CTL_LINE_MAX);
-    else
-        object = json_text_parse_object(judging->parser, line->text, line->length, &error);
-    JsonNode *id = case_id(object, line);
-    if (object == NULL || !read_case(judging, object, &c, &error)) {
-        write_error(judging, id, line, error);
-        return;
+    if (line->too_long) {
+        /* parsed all the same, since the id may stand in what was kept */
+        g_set_error(&cut_error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "it is longer than %" G_GSIZE_FORMAT " bytes",
+                    CTL_LINE_MAX);
+        write_error(judging, line, cut_error);
+    } else if (object == NULL || !read_case(judging, object, &c, &error)) {
+        write_error(judging, line, error);
+    } else {
+        judge(&c.input, &verdict);
+        write_verdict(judging, &verdict);
     }
-    judge(&c.input, &verdict);
-    write_verdict(judging, id, &verdict);
 }
 
 static int judge_lines(Judging *judging, CtlLines *lines, GError **error)
@@ -276,13 +257,12 @@ static int run(Ctl *ctl, Judging *judging, const char *path)
 
 int ctl_judge(Ctl *ctl, int argc, char **argv)
 {
-    g_autoptr(JsonParser) parser = json_parser_new();
-    g_autoptr(JsonGenerator) generator = json_generator_new();
+    g_autoptr(JsonTree) tree = json_tree_new();
     g_autoptr(GString) out = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) policies = NULL, assumptions = NULL;
     gboolean fail_on_block = FALSE;
-    Judging judging = { parser, generator, out, .policy = POLICY_DEFAULT };
+    Judging judging = { tree, out, .policy = POLICY_DEFAULT };
     const GOptionEntry entries[] = {
         { "fail-on-block", 0, 0, G_OPTION_ARG_NONE, &fail_on_block, "Exit with 1 if a case is blocked", NULL },
         { "assume", 0, 0, G_OPTION_ARG_STRING_ARRAY, &assumptions, "Change a fact of every destination (pvr=0x00820200)",

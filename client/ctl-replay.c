@@ -5,7 +5,7 @@
 #include "ctl-lines.h"
 #include "ctl-verbs.h"
 #include "error.h"
-#include "json-text.h"
+#include "json-tree.h"
 #include "relation.h"
 
 const char ctl_replay_help[] =
@@ -23,7 +23,7 @@ enum { REPLAY_EXIT_OK = 0, REPLAY_EXIT_ERROR = 1, REPLAY_EXIT_BROKEN = 2 };
 #define DRIFT_MAX 10000000
 
 typedef struct Replay {
-    JsonParser *parser;
+    JsonTree *tree;
     Relation relation;
     gboolean started; /* the first line was read */
     gboolean broken;
@@ -37,83 +37,80 @@ static gboolean refuse(GError **error, const char *name, const char *wanted)
     return FALSE;
 }
 
-static gboolean node_to_int(JsonNode *node, const char *name, gint64 *ret, GError **error)
+static gboolean refuse_value(GError **error, const char *name, const JsonValue *value)
 {
-    if (node == NULL)
+    g_autofree char *shown = json_value_describe(value);
+
+    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s is not an integer in its range", name, shown);
+    return FALSE;
+}
+
+static gboolean read_range(const JsonValue *object, const char *name, gint64 max, gint64 *ret, GError **error)
+{
+    const JsonValue *value = json_value_member(object, name);
+
+    if (value == NULL)
         return refuse(error, name, "it is missing");
-    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64) {
-        g_autofree char *value = json_text_describe(node);
-        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s is not an integer", name, value);
-        return FALSE;
-    }
-    *ret = json_node_get_int(node);
+    if (value->kind != JSON_INTEGER || value->integer < 1 || value->integer > max)
+        return refuse_value(error, name, value);
+    *ret = value->integer;
     return TRUE;
 }
 
-static gboolean read_range(JsonObject *object, const char *name, gint64 max, gint64 *ret, GError **error)
+/* A register of 64 bits. */
+static gboolean read_ticks(const JsonValue *object, const char *name, TbTicks *ret, GError **error)
 {
-    gint64 value;
+    const JsonValue *value = json_value_member(object, name);
 
-    if (!node_to_int(json_object_get_member(object, name), name, &value, error))
-        return FALSE;
-    if (value < 0 || value > max) {
-        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID,
-                    "%s: %" G_GINT64_FORMAT " is out of range, 0 to %" G_GINT64_FORMAT, name, value, max);
-        return FALSE;
-    }
-    *ret = value;
+    if (value == NULL)
+        return refuse(error, name, "it is missing");
+    if (value->kind != JSON_UNSIGNED && (value->kind != JSON_INTEGER || value->integer < 0))
+        return refuse_value(error, name, value);
+    *ret = tb_ticks(value->kind == JSON_UNSIGNED ? value->big : (guint64)value->integer);
     return TRUE;
 }
 
-static gboolean read_ticks(JsonObject *object, const char *name, TbTicks *ret, GError **error)
+static gboolean read_tod_pair(const JsonValue *object, const char *name, TodNs *first, TodNs *second, GError **error)
 {
-    gint64 value;
+    const JsonValue *pair = json_value_member(object, name);
+    const JsonValue *a = pair != NULL && pair->kind == JSON_ARRAY ? pair->first : NULL;
+    const JsonValue *b = a != NULL ? a->next : NULL;
 
-    if (!read_range(object, name, G_MAXINT64, &value, error))
-        return FALSE;
-    *ret = tb_ticks((guint64)value);
+    if (b == NULL || b->next != NULL)
+        return refuse(error, name, "an array of two integers is wanted");
+    if (a->kind != JSON_INTEGER || b->kind != JSON_INTEGER)
+        return refuse_value(error, name, a->kind != JSON_INTEGER ? a : b);
+    *first = tod_ns(a->integer);
+    *second = tod_ns(b->integer);
     return TRUE;
 }
 
-static gboolean read_tod_pair(JsonObject *object, const char *name, TodNs *first, TodNs *second, GError **error)
-{
-    JsonNode *node = json_object_get_member(object, name);
-    gint64 values[2];
-
-    if (node == NULL)
-        return refuse(error, name, "it is missing beside the other host's");
-    if (!JSON_NODE_HOLDS_ARRAY(node) || json_array_get_length(json_node_get_array(node)) != 2)
-        return refuse(error, name, "it is not an array of two integers");
-    for (guint i = 0; i < 2; i++)
-        if (!node_to_int(json_array_get_element(json_node_get_array(node), i), name, &values[i], error))
-            return FALSE;
-    *first = tod_ns(values[0]);
-    *second = tod_ns(values[1]);
-    return TRUE;
-}
-
-static gboolean read_exchange(JsonObject *object, Exchange *x, GError **error)
+static gboolean read_exchange(const JsonValue *object, Exchange *x, GError **error)
 {
     if (!read_ticks(object, "l1", &x->l1, error) || !read_ticks(object, "r2", &x->r2, error) ||
         !read_ticks(object, "r3", &x->r3, error) || !read_ticks(object, "l4", &x->l4, error))
         return FALSE;
-    x->has_tod = json_object_has_member(object, "tod_l_ns") || json_object_has_member(object, "tod_r_ns");
+    x->has_tod = json_value_member(object, "tod_l_ns") != NULL || json_value_member(object, "tod_r_ns") != NULL;
     if (!x->has_tod)
         return TRUE;
     return read_tod_pair(object, "tod_l_ns", &x->tod_l1, &x->tod_l4, error) &&
            read_tod_pair(object, "tod_r_ns", &x->tod_r2, &x->tod_r3, error);
 }
 
-static gboolean start(Replay *replay, JsonObject *object, GError **error)
+static gboolean start(Replay *replay, const JsonValue *object, GError **error)
 {
-    gint64 hz, drift_ppb;
+    RelationParams params;
+    gint64 hz, drift_ppb = 0;
+    const JsonValue *drift = json_value_member(object, "drift_ppb");
 
-    if (!read_range(object, "timebase_hz", HZ_MAX, &hz, error) ||
-        !read_range(object, "drift_ppb", DRIFT_MAX, &drift_ppb, error))
+    /* 0 is a drift, and missing is none */
+    if (drift == NULL || drift->kind != JSON_INTEGER || drift->integer != 0)
+        if (!read_range(object, "drift_ppb", DRIFT_MAX, &drift_ppb, error))
+            return FALSE;
+    if (!read_range(object, "timebase_hz", HZ_MAX, &hz, error))
         return FALSE;
-    if (hz == 0)
-        return refuse(error, "timebase_hz", "0 is out of range");
-    relation_init(&replay->relation, &(RelationParams){ .timebase_hz = (guint64)hz, .drift_ppb = (guint32)drift_ppb });
+    params = (RelationParams){ .timebase_hz = (guint64)hz, .drift_ppb = (guint32)drift_ppb };
+    relation_init(&replay->relation, &params);
     replay->started = TRUE;
     return TRUE;
 }
@@ -144,20 +141,19 @@ static void print_error(Replay *replay, const CtlLine *line, const GError *error
 {
     g_autofree char *message = g_strdup_printf("line %" G_GUINT64_FORMAT ": %s", line->number, error->message);
     g_autofree char *valid = g_utf8_make_valid(message, -1);
-    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_VALUE);
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    json_node_set_string(node, valid);
-    g_autofree char *text = json_to_string(node, FALSE);
-    printf("{\"line\":%" G_GUINT64_FORMAT ",\"error\":%s}\n", line->number, text);
+    json_append_string(text, valid);
+    printf("{\"line\":%" G_GUINT64_FORMAT ",\"error\":%s}\n", line->number, text->str);
     replay->broken = TRUE;
 }
 
 /* ---- all lines ---- */
 
-static JsonObject *parse_line(Replay *replay, const CtlLine *line, GError **error)
+static const JsonValue *parse_line(Replay *replay, const CtlLine *line, GError **error)
 {
     if (!line->too_long)
-        return json_text_parse_object(replay->parser, line->text, line->length, error);
+        return json_tree_parse_object(replay->tree, line->text, line->length, error);
     g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "it is longer than %" G_GSIZE_FORMAT " bytes", CTL_LINE_MAX);
     return NULL;
 }
@@ -166,7 +162,7 @@ static JsonObject *parse_line(Replay *replay, const CtlLine *line, GError **erro
 static gboolean replay_line(Replay *replay, const CtlLine *line, GError **error)
 {
     g_autoptr(GError) line_error = NULL;
-    JsonObject *object = parse_line(replay, line, &line_error);
+    const JsonValue *object = parse_line(replay, line, &line_error);
     Exchange x = { 0 };
 
     if (!replay->started) {
@@ -205,9 +201,9 @@ static gboolean replay_lines(Replay *replay, CtlLines *lines, GError **error)
 
 int ctl_replay(Ctl *ctl, int argc, char **argv)
 {
-    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(JsonTree) tree = json_tree_new();
     g_autoptr(GError) error = NULL;
-    Replay replay = { .parser = parser };
+    Replay replay = { .tree = tree };
     int exit_code;
 
     if (!ctl_options(ctl, NULL, &(CtlArguments){ &argc, &argv, 0, 1 }, &exit_code))

@@ -9,123 +9,140 @@
 
 /* ---- from JSON ---- */
 
-static gboolean refuse_node(GError **error, const FactField *field, JsonNode *node)
+static gboolean refuse_value(GError **error, const FactField *field, const JsonValue *value)
 {
-    g_autofree char *value = json_text_describe(node);
+    g_autofree char *shown = json_value_describe(value);
 
-    return fact_refuse(error, field->name, value, fact_type_name(field));
+    return fact_refuse(error, field->name, shown, fact_type_name(field));
 }
 
-static gboolean node_is(JsonNode *node, GType type)
-{
-    return JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == type;
-}
-
-static gboolean read_strings(const FactField *field, JsonNode *node, RawFact *raw, GError **error)
+static gboolean read_strings(const FactField *field, const JsonValue *value, RawFact *raw, GError **error)
 {
     raw->strings.n = 0;
-    if (!JSON_NODE_HOLDS_ARRAY(node))
-        return refuse_node(error, field, node);
-    JsonArray *array = json_node_get_array(node);
-    for (guint i = 0; i < json_array_get_length(array); i++) {
-        JsonNode *item = json_array_get_element(array, i);
-        if (!node_is(item, G_TYPE_STRING))
-            return refuse_node(error, field, item);
-        if (!raw_strings_add(raw, field, json_node_get_string(item), error))
+    if (value->kind != JSON_ARRAY)
+        return refuse_value(error, field, value);
+    for (const JsonValue *item = value->first; item != NULL; item = item->next) {
+        if (item->kind != JSON_STRING)
+            return refuse_value(error, field, item);
+        if (!raw_strings_add(raw, field, item->text, error))
             return FALSE;
     }
     return TRUE;
 }
 
-static gboolean read_caps(const FactField *field, JsonNode *node, RawFact *raw, GError **error)
+static gboolean read_caps(const FactField *field, const JsonValue *value, RawFact *raw, GError **error)
 {
-    JsonObjectIter iter;
-    const char *name;
-    JsonNode *level;
+    SpaprCap cap;
 
     raw_caps_init(raw);
-    if (!JSON_NODE_HOLDS_OBJECT(node))
-        return refuse_node(error, field, node);
-    json_object_iter_init(&iter, json_node_get_object(node));
-    while (json_object_iter_next(&iter, &name, &level)) {
-        SpaprCap cap;
-        if (!spapr_cap_parse(name, &cap))
-            continue;
-        if (!node_is(level, G_TYPE_INT64)) {
-            g_autofree char *value = json_text_describe(level);
-            g_autofree char *member = g_strdup_printf("caps.%s", name);
-            return fact_refuse(error, member, value, "an integer");
+    if (value->kind != JSON_OBJECT)
+        return refuse_value(error, field, value);
+    for (const JsonValue *level = value->first; level != NULL; level = level->next) {
+        if (level->kind == JSON_INTEGER) {
+            if (!raw_caps_add(raw, level->name, level->integer, error))
+                return FALSE;
+        } else if (spapr_cap_parse(level->name, &cap)) {
+            g_autofree char *shown = json_value_describe(level);
+            g_autofree char *member = g_strdup_printf("caps.%s", level->name);
+            return fact_refuse(error, member, shown, "an integer within 64 bits");
         }
-        if (!raw_caps_add(raw, name, json_node_get_int(level), error))
-            return FALSE;
     }
     return TRUE;
 }
 
-static gboolean read_node(const FactField *field, JsonNode *node, RawFact *raw, GError **error)
+static gboolean read_value(const FactField *field, const JsonValue *value, RawFact *raw, GError **error)
 {
     raw->kind = fact_raw_kind(field);
-    switch (raw->kind) {
-    case RAW_STRINGS:
-        return read_strings(field, node, raw, error);
-    case RAW_CAPS:
-        return read_caps(field, node, raw, error);
-    case RAW_BOOL:
-        if (!node_is(node, G_TYPE_BOOLEAN))
-            return refuse_node(error, field, node);
-        raw->boolean = json_node_get_boolean(node);
+    if (raw->kind == RAW_STRINGS)
+        return read_strings(field, value, raw, error);
+    if (raw->kind == RAW_CAPS)
+        return read_caps(field, value, raw, error);
+    if (raw->kind == RAW_BOOL && value->kind == JSON_BOOL) {
+        raw->boolean = value->boolean;
         return TRUE;
-    case RAW_INTEGER:
-        if (node_is(node, G_TYPE_INT64)) {
-            raw->integer = json_node_get_int(node);
-            return TRUE;
-        }
-        if (field->type != FACT_PVR)
-            return refuse_node(error, field, node);
-        break;
-    case RAW_STRING:
-        break;
     }
-    if (!node_is(node, G_TYPE_STRING))
-        return refuse_node(error, field, node);
+    if (raw->kind == RAW_INTEGER && value->kind == JSON_INTEGER) {
+        raw->integer = value->integer;
+        return TRUE;
+    }
+    if (value->kind != JSON_STRING || (raw->kind != RAW_STRING && field->type != FACT_PVR))
+        return refuse_value(error, field, value);
     raw->kind = RAW_STRING;
-    raw->string = json_node_get_string(node);
+    raw->string = value->text;
     return TRUE;
 }
 
-static gboolean facts_from_json(const FactField *fields, JsonObject *object, void *facts, GError **error)
+/* Members mostly come in the order of the table, so the search goes on where the last one ended. */
+static const FactField *find_field(const FactField *fields, const FactField **cursor, const char *name)
 {
-    for (const FactField *field = fields; field->name != NULL; field++) {
-        JsonNode *node = json_object_get_member(object, field->name);
+    const FactField *start = *cursor, *field = start;
+
+    do {
+        if (field->name == NULL)
+            field = fields;
+        if (strcmp(field->name, name) == 0) {
+            *cursor = field + 1;
+            return field;
+        }
+        field++;
+    } while (field != start && !(field->name == NULL && start == fields));
+    return NULL;
+}
+
+static gboolean facts_from_value(const FactField *fields, const JsonValue *object, void *facts, GError **error)
+{
+    const FactField *cursor = fields;
+
+    if (object->kind != JSON_OBJECT) {
+        g_autofree char *shown = json_value_describe(object);
+        return fact_refuse(error, "facts", shown, "an object");
+    }
+    for (const JsonValue *member = object->first; member != NULL; member = member->next) {
+        const FactField *field = find_field(fields, &cursor, member->name);
         RawFact raw;
-        if (node == NULL)
-            continue;
-        if (!read_node(field, node, &raw, error) || !fact_store(field, facts, &raw, error))
+        if (field != NULL && (!read_value(field, member, &raw, error) || !fact_store(field, facts, &raw, error)))
             return FALSE;
     }
     return TRUE;
 }
 
-gboolean host_facts_from_json(JsonObject *object, HostFacts *ret, GError **error)
+gboolean host_facts_from_value(const JsonValue *object, HostFacts *ret, GError **error)
 {
     HostFacts host;
 
     host_facts_init(&host);
-    if (!facts_from_json(host_fields, object, &host, error))
+    if (!facts_from_value(host_fields, object, &host, error))
         return FALSE;
     *ret = host;
     return TRUE;
 }
 
-gboolean guest_facts_from_json(JsonObject *object, GuestFacts *ret, GError **error)
+gboolean guest_facts_from_value(const JsonValue *object, GuestFacts *ret, GError **error)
 {
     GuestFacts guest;
 
     guest_facts_init(&guest);
-    if (!facts_from_json(guest_fields, object, &guest, error))
+    if (!facts_from_value(guest_fields, object, &guest, error))
         return FALSE;
     *ret = guest;
     return TRUE;
+}
+
+/* One reader for all: json-glib's objects go through their text. */
+gboolean host_facts_from_json(JsonObject *object, HostFacts *ret, GError **error)
+{
+    g_autoptr(JsonTree) tree = json_tree_new();
+    const JsonValue *value = json_text_to_value(object, tree, error);
+
+    return value != NULL && host_facts_from_value(value, ret, error);
+}
+
+gboolean guest_facts_from_json(JsonObject *object, GuestFacts *ret, GError **error)
+{
+    g_autoptr(JsonTree) tree = json_tree_new();
+    const JsonValue *value = json_text_to_value(object, tree, error);
+
+    return value != NULL && guest_facts_from_value(value, ret, error);
 }
 
 /* ---- to JSON ---- */

@@ -16,9 +16,14 @@
 #include <json-glib/json-glib.h>
 
 #include "facts.h"
+#include "json-tree.h"
 #include "relation.h"
 #include "verdict.h"
 
+gboolean host_facts_from_value(const JsonValue *object, HostFacts *ret, GError **error);
+gboolean guest_facts_from_value(const JsonValue *object, GuestFacts *ret, GError **error);
+
+/* The same for json-glib's objects; slower. */
 gboolean host_facts_from_json(JsonObject *object, HostFacts *ret, GError **error);
 gboolean guest_facts_from_json(JsonObject *object, GuestFacts *ret, GError **error);
 
@@ -38,9 +43,11 @@ gboolean guest_facts_from_variant(GVariant *dict, GuestFacts *ret, GError **erro
 gboolean host_facts_assign(HostFacts *host, const char *assignment, GError **error);
 
 /* {"tb_lo":..,"tb_hi":..,"tod_lo_ns":..,"tod_hi_ns":..,"age_ns":..}; `timebase_hz` turns age into ticks. */
+gboolean relation_from_value(const JsonValue *object, guint64 timebase_hz, RelationBounds *ret, GError **error);
 gboolean relation_from_json(JsonObject *object, guint64 timebase_hz, RelationBounds *ret, GError **error);
 
 /* Keys of the [Policy] section over `policy`, which keeps its value where a key is missing. */
+gboolean policy_from_value(const JsonValue *object, Policy *policy, GError **error);
 gboolean policy_from_json(JsonObject *object, Policy *policy, GError **error);
 
 /* One key of [Policy] as text, for config.c: TRUE if the key exists and the value is valid. An unknown key is

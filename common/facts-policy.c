@@ -12,23 +12,23 @@
 
 typedef enum Presence { PRESENT, ABSENT, WRONG } Presence;
 
-static Presence read_integer(JsonObject *object, const char *name, gint64 *ret, GError **error)
+static Presence read_integer(const JsonValue *object, const char *name, gint64 *ret, GError **error)
 {
-    JsonNode *node = json_object_get_member(object, name);
+    const JsonValue *value = json_value_member(object, name);
 
-    if (node == NULL)
+    if (value == NULL)
         return ABSENT;
-    if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64) {
-        g_autofree char *value = json_text_describe(node);
-        fact_refuse(error, name, value, "an integer");
+    if (value->kind != JSON_INTEGER) {
+        g_autofree char *shown = json_value_describe(value);
+        fact_refuse(error, name, shown, "an integer within 64 bits");
         return WRONG;
     }
-    *ret = json_node_get_int(node);
+    *ret = value->integer;
     return PRESENT;
 }
 
 /* Both ends or none: one alone proves nothing about the other side. */
-static gboolean read_bounds(JsonObject *object, const char *lo_name, const char *hi_name, Interval *ret, GError **error)
+static gboolean read_bounds(const JsonValue *object, const char *lo_name, const char *hi_name, Interval *ret, GError **error)
 {
     Interval bounds = INTERVAL_UNBOUNDED;
     Presence lo = read_integer(object, lo_name, &bounds.lo, error);
@@ -50,7 +50,7 @@ static gboolean read_bounds(JsonObject *object, const char *lo_name, const char 
     return TRUE;
 }
 
-gboolean relation_from_json(JsonObject *object, guint64 timebase_hz, RelationBounds *ret, GError **error)
+gboolean relation_from_value(const JsonValue *object, guint64 timebase_hz, RelationBounds *ret, GError **error)
 {
     RelationBounds bounds = { .state = RELATION_NONE, .tod_state = RELATION_NONE };
     gint64 age_ns = 0;
@@ -72,6 +72,14 @@ gboolean relation_from_json(JsonObject *object, guint64 timebase_hz, RelationBou
     bounds.age_ticks = ns_to_ticks_ceil(age_ns, timebase_hz > 0 ? timebase_hz : TB_FREQUENCY_POWER_HZ);
     *ret = bounds;
     return TRUE;
+}
+
+gboolean relation_from_json(JsonObject *object, guint64 timebase_hz, RelationBounds *ret, GError **error)
+{
+    g_autoptr(JsonTree) tree = json_tree_new();
+    const JsonValue *value = json_text_to_value(object, tree, error);
+
+    return value != NULL && relation_from_value(value, timebase_hz, ret, error);
 }
 
 /* ---- policy ---- */
@@ -147,22 +155,33 @@ gboolean policy_set(Policy *policy, const char *key, const char *value, GError *
     return fact_refuse(error, "[Policy]", key, "a known key");
 }
 
-gboolean policy_from_json(JsonObject *object, Policy *policy, GError **error)
+static gboolean set_from_value(const PolicyKey *key, Policy *policy, const JsonValue *value, GError **error)
+{
+    JsonKind wanted = key->words != NULL ? JSON_STRING : JSON_INTEGER;
+    g_autofree char *shown = json_value_describe(value);
+
+    if (value->kind != wanted)
+        return fact_refuse(error, key->name, shown, wanted == JSON_STRING ? "a string" : "an integer");
+    return set_key(key, policy, wanted == JSON_STRING ? value->text : shown, error);
+}
+
+gboolean policy_from_value(const JsonValue *object, Policy *policy, GError **error)
 {
     Policy changed = *policy;
 
     for (guint i = 0; i < G_N_ELEMENTS(policy_keys); i++) {
-        const PolicyKey *key = &policy_keys[i];
-        JsonNode *node = json_object_get_member(object, key->name);
-        GType wanted = key->words != NULL ? G_TYPE_STRING : G_TYPE_INT64;
-        if (node == NULL)
-            continue;
-        g_autofree char *text = json_text_describe(node);
-        if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != wanted)
-            return fact_refuse(error, key->name, text, key->words != NULL ? "a string" : "an integer");
-        if (!set_key(key, &changed, key->words != NULL ? json_node_get_string(node) : text, error))
+        const JsonValue *value = json_value_member(object, policy_keys[i].name);
+        if (value != NULL && !set_from_value(&policy_keys[i], &changed, value, error))
             return FALSE;
     }
     *policy = changed;
     return TRUE;
+}
+
+gboolean policy_from_json(JsonObject *object, Policy *policy, GError **error)
+{
+    g_autoptr(JsonTree) tree = json_tree_new();
+    const JsonValue *value = json_text_to_value(object, tree, error);
+
+    return value != NULL && policy_from_value(value, policy, error);
 }

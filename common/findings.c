@@ -5,6 +5,7 @@
 
 #include "facts-words.h"
 #include "findings-table.h"
+#include "json-tree.h"
 #include "units-text.h"
 
 static const char *const severity_names[] = {
@@ -128,33 +129,44 @@ static void append_limit(GString *out, CompatMode mode)
         g_string_append_printf(out, "the QEMU option -machine max-cpu-compat=%s in <qemu:commandline>", word);
 }
 
-/* {a}, {b}: the values; {limit}: the element to set for advise_mode; ~...~: left out if a value in it is missing. */
-static char *expand(const char *template, const Finding *finding)
+/* One placeholder at `at`; returns the bytes used. A brace that begins none stands for itself. */
+static gsize expand_placeholder(GString *out, const char *at, const Finding *finding, gboolean *missing)
 {
-    GString *out = g_string_new(NULL);
+    if ((at[1] == 'a' || at[1] == 'b') && at[2] == '}') {
+        const FindingValue *value = at[1] == 'a' ? &finding->a : &finding->b;
+        append_value(out, value);
+        *missing |= value->kind == VALUE_NONE;
+        return strlen("{a}");
+    }
+    if (g_str_has_prefix(at, "{limit}")) {
+        append_limit(out, finding->advise_mode);
+        return strlen("{limit}");
+    }
+    g_string_append_c(out, *at);
+    return 1;
+}
+
+/* {a}, {b}: the values; {limit}: the element to set for advise_mode; ~...~: left out if a value in it is missing. */
+static void expand(GString *out, const char *template, const Finding *finding)
+{
     gsize optional_from = 0;
     gboolean in_optional = FALSE, missing = FALSE;
 
-    for (const char *at = template; *at != '\0'; at++) {
+    for (const char *at = template; *at != '\0';) {
+        gsize plain = strcspn(at, "{~");
+        g_string_append_len(out, at, (gssize)plain);
+        at += plain;
         if (*at == '~') {
             if (in_optional && missing)
                 g_string_truncate(out, optional_from);
             optional_from = out->len;
             in_optional = !in_optional;
             missing = FALSE;
-        } else if (g_str_has_prefix(at, "{limit}")) {
-            append_limit(out, finding->advise_mode);
-            at += strlen("{limit}") - 1;
-        } else if (g_str_has_prefix(at, "{a}") || g_str_has_prefix(at, "{b}")) {
-            const FindingValue *value = at[1] == 'a' ? &finding->a : &finding->b;
-            append_value(out, value);
-            missing |= value->kind == VALUE_NONE;
-            at += strlen("{a}") - 1;
-        } else {
-            g_string_append_c(out, *at);
+            at++;
+        } else if (*at == '{') {
+            at += expand_placeholder(out, at, finding, &missing);
         }
     }
-    return g_string_free(out, FALSE);
 }
 
 /* A variant that has no sentence is our bug; the code's first sentence is still true. */
@@ -174,38 +186,51 @@ static const FindingSentence *sentence_of(const Finding *finding)
     return first;
 }
 
+static void append_text(GString *out, const Finding *finding)
+{
+    expand(out, sentence_of(finding)->text, finding);
+}
+
+static void append_advice(GString *out, const Finding *finding)
+{
+    const FindingSentence *sentence = sentence_of(finding);
+    const char *template = sentence->advice;
+
+    if (finding->advise_mode == COMPAT_RAW && strstr(template, "{limit}") != NULL)
+        template = sentence->advice_without_mode != NULL ? sentence->advice_without_mode : "";
+    expand(out, template, finding);
+}
+
 char *finding_text(const Finding *finding)
 {
-    return expand(sentence_of(finding)->text, finding);
+    GString *out = g_string_new(NULL);
+
+    append_text(out, finding);
+    return g_string_free(out, FALSE);
 }
 
 char *finding_advice(const Finding *finding)
 {
-    const FindingSentence *sentence = sentence_of(finding);
-    gboolean needs_mode = strstr(sentence->advice, "{limit}") != NULL;
+    GString *out = g_string_new(NULL);
 
-    if (needs_mode && finding->advise_mode == COMPAT_RAW)
-        return expand(sentence->advice_without_mode != NULL ? sentence->advice_without_mode : "", finding);
-    return expand(sentence->advice, finding);
+    append_advice(out, finding);
+    return g_string_free(out, FALSE);
 }
 
 /* ---- verdicts ---- */
 
-static void build_finding(const Finding *finding, JsonBuilder *builder)
+static void append_finding(GString *out, GString *scratch, const Finding *finding)
 {
-    g_autofree char *text = finding_text(finding);
-    g_autofree char *advice = finding_advice(finding);
-
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "code");
-    json_builder_add_string_value(builder, finding_code_name(finding->code));
-    json_builder_set_member_name(builder, "severity");
-    json_builder_add_string_value(builder, severity_name(finding->severity));
-    json_builder_set_member_name(builder, "text");
-    json_builder_add_string_value(builder, text);
-    json_builder_set_member_name(builder, "advice");
-    json_builder_add_string_value(builder, advice);
-    json_builder_end_object(builder);
+    g_string_append_printf(out, "{\"code\":\"%s\",\"severity\":\"%s\",\"text\":", finding_code_name(finding->code),
+                           severity_name(finding->severity));
+    g_string_truncate(scratch, 0);
+    append_text(scratch, finding);
+    json_append_string(out, scratch->str);
+    g_string_append(out, ",\"advice\":");
+    g_string_truncate(scratch, 0);
+    append_advice(scratch, finding);
+    json_append_string(out, scratch->str);
+    g_string_append_c(out, '}');
 }
 
 typedef struct PlanNumber {
@@ -225,34 +250,48 @@ static void plan_numbers(const OffsetPlan *plan, PlanNumber ret[PLAN_NUMBERS])
     ret[4] = (PlanNumber){ "jump_hi_ticks", plan->jump_ticks.hi };
 }
 
-static void build_plan(const OffsetPlan *plan, JsonBuilder *builder)
+static void append_plan(GString *out, const OffsetPlan *plan)
 {
     PlanNumber numbers[PLAN_NUMBERS];
 
     plan_numbers(plan, numbers);
-    json_builder_begin_object(builder);
-    for (guint i = 0; i < PLAN_NUMBERS; i++) {
-        json_builder_set_member_name(builder, numbers[i].name);
-        json_builder_add_int_value(builder, numbers[i].value);
+    g_string_append(out, ",\"plan\":{");
+    for (guint i = 0; i < PLAN_NUMBERS; i++)
+        g_string_append_printf(out, "\"%s\":%" G_GINT64_FORMAT ",", numbers[i].name, numbers[i].value);
+    g_string_append_printf(out, "\"exact\":%s}", plan->exact ? "true" : "false");
+}
+
+void verdict_append_json(const Verdict *verdict, GString *out)
+{
+    g_autoptr(GString) scratch = g_string_sized_new(256);
+
+    g_string_append_printf(out, "\"decision\":\"%s\",\"findings\":[", decision_name(verdict->decision));
+    for (guint i = 0; i < verdict->n_findings; i++) {
+        if (i > 0)
+            g_string_append_c(out, ',');
+        append_finding(out, scratch, &verdict->findings[i]);
     }
-    json_builder_set_member_name(builder, "exact");
-    json_builder_add_boolean_value(builder, plan->exact);
-    json_builder_end_object(builder);
+    g_string_append_c(out, ']');
+    if (verdict->plan.known)
+        append_plan(out, &verdict->plan);
 }
 
 void verdict_build_json(const Verdict *verdict, JsonBuilder *builder)
 {
-    json_builder_set_member_name(builder, "decision");
-    json_builder_add_string_value(builder, decision_name(verdict->decision));
-    json_builder_set_member_name(builder, "findings");
-    json_builder_begin_array(builder);
-    for (guint i = 0; i < verdict->n_findings; i++)
-        build_finding(&verdict->findings[i], builder);
-    json_builder_end_array(builder);
-    if (!verdict->plan.known)
-        return;
-    json_builder_set_member_name(builder, "plan");
-    build_plan(&verdict->plan, builder);
+    g_autoptr(GString) text = g_string_new("{");
+    JsonObjectIter iter;
+    const char *name;
+    JsonNode *member;
+
+    verdict_append_json(verdict, text);
+    g_string_append_c(text, '}');
+    g_autoptr(JsonNode) node = json_from_string(text->str, NULL);
+    g_assert(node != NULL && JSON_NODE_HOLDS_OBJECT(node));
+    json_object_iter_init_ordered(&iter, json_node_get_object(node));
+    while (json_object_iter_next_ordered(&iter, &name, &member)) {
+        json_builder_set_member_name(builder, name);
+        json_builder_add_value(builder, json_node_copy(member));
+    }
 }
 
 static GVariant *finding_to_variant(const Finding *finding)

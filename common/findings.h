@@ -45,6 +45,9 @@ const char *finding_code_explain(FindingCode code);
  * which is inside an object. The plan only if plan.known. */
 void verdict_build_json(const Verdict *verdict, JsonBuilder *builder);
 
+/* The same as text, "decision":...,"findings":[...], for what stands between two braces. */
+void verdict_append_json(const Verdict *verdict, GString *out);
+
 /* The same for D-Bus, floating: aa{sv} of {code, severity, text, advice}; a{sv} of {offset_ticks, offset_hi_ticks,
  * nearest_ticks, jump_lo_ticks, jump_hi_ticks, exact}, empty if no plan is known. */
 GVariant *verdict_findings_to_variant(const Verdict *verdict);
