@@ -27,7 +27,8 @@ typedef struct OffsetPlan {
 } OffsetPlan;
 
 typedef struct OffsetQuery {
-    Interval relation_ticks;  /* destination minus source timebase */
+    Interval relation_ticks;  /* destination minus source timebase, until the guest resumes: of
+                               * relation_at() the latest instant the plan is for, not now */
     int64_t source_offset_ticks; /* off1: the guest's offset on the source */
     Interval ahead_ticks;     /* how far the guest's TB is ahead (+) of or behind (-) real time;
                                * [0, 0] for a guest that never moved */
