@@ -200,6 +200,8 @@ static void on_hello_done(guint32 version, const HostFacts *facts, const GError 
     g_autoptr(GError) refusal = NULL;
 
     g_clear_pointer(&self->hello_slot, sd_bus_slot_unref);
+    if (error && sd_bus_is_open(link_bus(self->link)) <= 0)
+        return; /* the link is closing and will say why: it may be that our certificate was not accepted */
     if (error) {
         peer_link_hello_failed(self, error);
         return;
