@@ -346,6 +346,36 @@ static void test_links_work_in_a_context_of_their_own(const void *pki)
     link_fixture_clear(&f);
 }
 
+/* The far end does not read for a while: TLS blocks in the middle of a record and goes on with it later. */
+static void test_a_peer_that_does_not_read_holds_us_up_and_loses_nothing(const void *pki)
+{
+    LinkFixture f;
+    EchoCount count = { 0 };
+    g_autoptr(GMainContext) context = g_main_context_new();
+
+    link_fixture_init(&f, (Pki *) pki);
+    g_main_context_push_thread_default(context);
+    f.client.link = link_dial("127.0.0.1", f.port, "beta", &f.client.params);
+    g_main_context_pop_thread_default(context);
+    while (f.client.started < 1 || f.server.started < 1) {
+        g_main_context_iteration(context, FALSE);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    for (int i = 0; i < 8; i++)
+        link_call_echo(link_bus(f.client.link), 4 * MIB, &count);
+    for (int idle = 0; idle < 100; idle++)
+        if (g_main_context_iteration(context, FALSE))
+            idle = 0;
+    g_assert_cmpint(f.server.called, ==, 0);
+    while (count.replies < 8) {
+        g_main_context_iteration(context, FALSE);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    g_assert_cmpint(count.failures, ==, 0);
+    g_clear_pointer(&f.client.link, link_free);
+    link_fixture_clear(&f);
+}
+
 typedef struct FreeName {
     const char *path;
     EndEvent event;
@@ -385,6 +415,8 @@ static const struct {
     { "/link/free-in-every-state", test_free_in_every_state },
     { "/link/a-refused-connection-is-named", test_a_refused_connection_is_named },
     { "/link/an-unknown-host-name-is-named", test_an_unknown_host_name_is_named },
+    { "/link/a-peer-that-does-not-read-holds-us-up-and-loses-nothing",
+      test_a_peer_that_does_not_read_holds_us_up_and_loses_nothing },
     { "/link/links-work-in-a-context-of-their-own", test_links_work_in_a_context_of_their_own },
 };
 
