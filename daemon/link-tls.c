@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "link-tls.h"
 
+#include "link-names.h"
 #include "pem-file.h"
 
 #include <errno.h>
@@ -14,8 +15,6 @@
  * gnutls_handshake_set_max_packet_length() says: a gift to strangers. */
 #define HANDSHAKE_MAX_BYTES 65536u
 #define CHAIN_MAX 16u
-#define NAMES_MAX 64u
-#define NAME_MAX_BYTES 253u
 #define SESSIONS_MAX 4096u
 #define SESSION_LIFETIME_S (24 * 60 * 60)
 #define TICKET_KEY_BYTES 64u
@@ -42,6 +41,7 @@ struct LinkSession {
     gboolean ticket_to_send;  /* accepting: not all of it is in the socket yet */
     gboolean ticket_received; /* dialling: kept for the next time */
     gboolean send_blocked;    /* GnuTLS holds a record that the socket did not take */
+    gboolean alerted;         /* we told the peer why it is refused */
     gboolean established;     /* the handshake is over */
     gsize handshake_bytes;    /* received until then */
     int socket_errno;         /* behind GNUTLS_E_PULL_ERROR and _PUSH_ERROR */
@@ -421,37 +421,20 @@ static void tls_remember(LinkTls *tls, const char *name, gnutls_session_t sessio
 
 /* ---- Identity ---- */
 
-static gboolean name_is_plain(const char *name, gsize size_bytes)
-{
-    if (size_bytes == 0 || size_bytes > NAME_MAX_BYTES)
-        return FALSE;
-    for (gsize i = 0; i < size_bytes; i++)
-        if (!g_ascii_isalnum(name[i]) && name[i] != '-' && name[i] != '_' && name[i] != '.')
-            return FALSE;
-    return TRUE;
-}
-
-static void names_add(GPtrArray *names, const char *name, gsize size_bytes)
-{
-    if (name_is_plain(name, size_bytes) && names->len < NAMES_MAX)
-        g_ptr_array_add(names, g_strndup(name, size_bytes));
-}
-
-/* DNS names of the SAN; the CN only if there is no SAN at all and just one CN. No wildcards: a peer is one host. Whatever is
- * no plain name (embedded NUL, other alphabets) matches nothing and is left out. (transfer full) NULL-terminated */
+/* DNS names of the SAN; the CN only if there is no SAN at all and just one CN. (transfer full) NULL-terminated */
 static GPtrArray *certificate_names(gnutls_x509_crt_t leaf)
 {
-    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-    char text[NAME_MAX_BYTES + 2];
+    GPtrArray *names = link_names_new();
+    char text[LINK_NAME_MAX_BYTES + 2];
     gsize size = sizeof text;
     gboolean has_san = FALSE;
     int type = 0;
 
-    for (guint i = 0; i < 4 * NAMES_MAX && type != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE; i++, size = sizeof text) {
+    for (guint i = 0; i < 4 * LINK_NAMES_MAX && type != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE; i++, size = sizeof text) {
         type = gnutls_x509_crt_get_subject_alt_name(leaf, i, text, &size, NULL);
         has_san = has_san || type != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
         if (type == GNUTLS_SAN_DNSNAME)
-            names_add(names, text, size);
+            link_names_add(names, text, size);
     }
     if (!has_san) {
         gsize second = 0;
@@ -460,9 +443,8 @@ static GPtrArray *certificate_names(gnutls_x509_crt_t leaf)
         if (gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, text, &size) >= 0 &&
             gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 1, 0, NULL, &second) ==
                 GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-            names_add(names, text, size);
+            link_names_add(names, text, size);
     }
-    g_ptr_array_add(names, NULL);
     return names;
 }
 
@@ -503,27 +485,25 @@ static gnutls_x509_crt_t session_check_chain(const LinkSession *session, gnutls_
 
 static gboolean session_check_names(const LinkSession *session, GPtrArray *names, GError **error)
 {
-    g_autofree char *all = g_strjoinv("', '", (char **) names->pdata);
+    g_autofree char *all = NULL;
 
-    if (names->len < 2) {
+    if (!names->pdata[0]) {
         g_propagate_error(error, session_fault(session, TBSYNC_ERROR_IDENTITY,
                                                "its certificate has no DNS name, and a peer must have one"));
         return FALSE;
     }
-    if (!session->expected_name)
+    if (!session->expected_name || link_names_keep_only(names, session->expected_name))
         return TRUE;
-    for (guint i = 0; i + 1 < names->len; i++) {
-        if (g_ascii_strcasecmp(names->pdata[i], session->expected_name) == 0) {
-            g_ptr_array_set_size(names, 0);
-            g_ptr_array_add(names, g_strdup(session->expected_name));
-            g_ptr_array_add(names, NULL);
-            return TRUE;
-        }
-    }
+    all = link_names_text(names);
     g_propagate_error(error, session_fault(session, TBSYNC_ERROR_IDENTITY,
-                                           "wrong name: its certificate is for '%s', expected '%s'", all,
+                                           "wrong name: its certificate is for %s, expected '%s'", all,
                                            session->expected_name));
     return FALSE;
+}
+
+static void session_alert(LinkSession *session, gnutls_alert_description_t alert)
+{
+    session->alerted = gnutls_alert_send(session->tls_session, GNUTLS_AL_FATAL, alert) >= 0;
 }
 
 GPtrArray *link_session_identify(LinkSession *session, GError **error)
@@ -536,13 +516,18 @@ GPtrArray *link_session_identify(LinkSession *session, GError **error)
         alert = GNUTLS_A_BAD_CERTIFICATE;
     if (leaf && session_check_names(session, names, error))
         return g_steal_pointer(&names);
-    gnutls_alert_send(session->tls_session, GNUTLS_AL_FATAL, alert);
+    session_alert(session, alert);
     return NULL;
 }
 
 void link_session_deny(LinkSession *session)
 {
-    gnutls_alert_send(session->tls_session, GNUTLS_AL_FATAL, GNUTLS_A_ACCESS_DENIED);
+    session_alert(session, GNUTLS_A_ACCESS_DENIED);
+}
+
+gboolean link_session_has_alerted(const LinkSession *session)
+{
+    return session->alerted;
 }
 
 gboolean link_session_recheck(const LinkSession *session, LinkTls *tls, GError **error)
@@ -702,7 +687,7 @@ LinkSessionStep link_session_handshake(LinkSession *session)
     session->handshake_error = session_cause(session, r);
     if (r != GNUTLS_E_PREMATURE_TERMINATION && r != GNUTLS_E_FATAL_ALERT_RECEIVED && r != GNUTLS_E_PULL_ERROR &&
         r != GNUTLS_E_PUSH_ERROR)
-        gnutls_alert_send_appropriate(session->tls_session, r);
+        session->alerted = gnutls_alert_send_appropriate(session->tls_session, r) >= 0;
     return LINK_SESSION_FAILED;
 }
 

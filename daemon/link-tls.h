@@ -27,7 +27,7 @@ void link_session_free(LinkSession *session);
 LinkSessionStep link_session_handshake(LinkSession *session);
 
 /* After DONE: certificate chain, dates, CRL, key purpose, and the expected name when dialling. The names by which the peer
- * may be known, NULL-terminated (transfer full); NULL on failure, and the peer was told by an alert. */
+ * may be known, as link-names makes them (transfer full); NULL on failure, and the peer was told by an alert. */
 GPtrArray *link_session_identify(LinkSession *session, GError **error);
 
 /* Last step before the first byte of D-Bus: sends session tickets when accepting. */
@@ -35,6 +35,9 @@ void link_session_welcome(LinkSession *session);
 
 /* Sends the alert "access denied". */
 void link_session_deny(LinkSession *session);
+
+/* Whether an alert tells the peer why it is refused. */
+gboolean link_session_has_alerted(const LinkSession *session);
 
 /* For LinkPump: `session` is a LinkSession. */
 gssize link_session_recv(void *session, void *buffer, gsize size_bytes);

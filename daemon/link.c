@@ -2,6 +2,8 @@
 #include "link.h"
 
 #include "error.h"
+#include "link-frames.h"
+#include "link-names.h"
 #include "link-pump.h"
 #include "link-socket.h"
 #include "link-tls.h"
@@ -16,6 +18,10 @@
  * make the kernel answer the peer's next byte with a reset, and the reason would be lost with it. */
 #define LINGER_MS 1000u
 #define LINGER_MAX_BYTES (256u * 1024u)
+/* Messages that sd-bus holds for a peer who does not read: with more of them the peer is hostile or hung. */
+#define QUEUED_MAX 4096u
+/* Strangers wait until nothing else is to do: a TLS handshake costs a millisecond, and a hook may be waiting. */
+#define PRIORITY_STRANGER (G_PRIORITY_DEFAULT + 50)
 
 /* Socket, socketpair and deadline of one link as one source; all of its work is done from its dispatch. */
 typedef struct LinkSource {
@@ -43,14 +49,13 @@ struct Link {
     gboolean lingering;   /* `error` is set; waiting for the peer to hang up, or for our last bytes to go */
     gsize lingered_bytes;
     LinkPump pump;
+    LinkFrames frames;
     sd_bus *bus;
     GSource *bus_source;
     int bus_error; /* positive errno once the bus has ended */
     gboolean resumed;
     GError *error;
 };
-
-static const LinkPumpStream session_stream = { link_session_recv, link_session_send };
 
 static Link *link_ref(Link *link)
 {
@@ -183,9 +188,13 @@ static void link_fail(Link *link, GError *error)
     link_finish(link);
 }
 
-/* Refused before LINK_UP: the alert is sent; no byte of the peer goes anywhere but into the bin. */
+/* Refused before LINK_UP: who was sent an alert may read it; no byte of the peer goes anywhere but into the bin. */
 static void link_linger(Link *link, GError *error)
 {
+    if (!link_session_has_alerted(link->session)) {
+        link_fail(link, error);
+        return;
+    }
     g_assert(!link->error);
     link->error = error;
     link->lingering = TRUE;
@@ -209,6 +218,21 @@ static void link_discard(Link *link)
 
 /* ---- Up ---- */
 
+static gssize link_stream_recv(void *stream, void *buffer, gsize size_bytes)
+{
+    Link *link = stream;
+    gssize n = link_session_recv(link->session, buffer, size_bytes);
+
+    return n > 0 && !link_frames_pass(&link->frames, buffer, (gsize) n) ? -EPROTO : n;
+}
+
+static gssize link_stream_send(void *stream, const void *buffer, gsize size_bytes)
+{
+    return link_session_send(((Link *) stream)->session, buffer, size_bytes);
+}
+
+static const LinkPumpStream link_stream = { link_stream_recv, link_stream_send };
+
 static GError *link_end_reason(const Link *link)
 {
     g_autofree char *what = NULL;
@@ -216,6 +240,8 @@ static GError *link_end_reason(const Link *link)
 
     if (error)
         return error;
+    if (link_frames_refusal(&link->frames))
+        return link_fault(link, TBSYNC_ERROR_FAILED, link_frames_refusal(&link->frames));
     if (link->pump.stream_ended)
         return link_fault(link, TBSYNC_ERROR_UNREACHABLE, "it closed the link");
     what = g_strdup_printf("D-Bus on the link ended: %s", g_strerror(link->bus_error));
@@ -224,11 +250,15 @@ static GError *link_end_reason(const Link *link)
 
 static void link_pump_bytes(Link *link)
 {
+    guint64 queued = 0;
+
     link_pump_run(&link->pump);
     /* The peer's end reaches sd-bus as the end of its socket; it first handles what came before and fails the calls that
      * wait. Only when sd-bus is through, and its last words are sent, is the link over. */
     if (link->bus_error != 0 && link_pump_is_flushed(&link->pump))
         link_fail(link, link_end_reason(link));
+    else if (sd_bus_get_n_queued_write(link->bus, &queued) >= 0 && queued > QUEUED_MAX)
+        link_fail(link, link_fault(link, TBSYNC_ERROR_FAILED, "it does not read what we send"));
 }
 
 static void link_on_bus_closed(int error, void *data)
@@ -289,7 +319,9 @@ static void link_come_up(Link *link)
         link->state = LINK_UP;
         link->resumed = link_session_is_resumed(link->session);
         g_source_set_ready_time(&link->source->base, -1);
-        link_pump_init(&link->pump, link->pair_fd, &session_stream, link->session);
+        g_source_set_priority(&link->source->base, G_PRIORITY_DEFAULT);
+        link_frames_init(&link->frames, link->expected_name == NULL);
+        link_pump_init(&link->pump, link->pair_fd, &link_stream, link);
         link_session_welcome(link->session);
         link->callbacks->up(link, link->data);
         if (!link->callbacks)
@@ -323,8 +355,8 @@ static void link_identify(Link *link)
     if (!link->callbacks)
         return;
     if (!name) {
-        g_autofree char *all = g_strjoinv("', '", (char **) names->pdata);
-        g_autofree char *what = g_strdup_printf("'%s' is not in the peer list", all);
+        g_autofree char *all = link_names_text(names);
+        g_autofree char *what = g_strdup_printf("%s is not in the peer list", all);
 
         link_session_deny(link->session);
         link_linger(link, link_fault(link, TBSYNC_ERROR_IDENTITY, what));
@@ -484,6 +516,7 @@ Link *link_accept(int fd, const LinkParams *params)
     char *remote = link_socket_remote(fd);
     Link *link = link_new(params, NULL, remote ? remote : g_strdup("an unknown address"));
 
+    g_source_set_priority(&link->source->base, PRIORITY_STRANGER);
     link_start_handshake(link, fd);
     return link;
 }

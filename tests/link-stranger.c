@@ -75,6 +75,8 @@ static void stranger_speak_tls(Stranger *s, int fd)
     s->result.handshake_done = r >= 0;
     if (r >= 0 && !s->listens)
         gnutls_record_send(session, greeting, sizeof greeting - 1);
+    while (r >= 0 && s->plan.flood)
+        r = (int) gnutls_record_send(session, s->plan.flood, s->plan.flood_bytes);
     while (r >= 0 && s->plan.end == STRANGER_READS) {
         n = gnutls_record_recv(session, buffer, sizeof buffer);
         s->result.received_bytes += n > 0 ? (gsize) n : 0;

@@ -310,6 +310,61 @@ static void test_a_hello_without_end_is_cut_off(const void *data)
     link_fixture_clear(&f);
 }
 
+static void append_field(GByteArray *bytes, guint8 code, char type, const char *value)
+{
+    static const guint8 zeros[8] = { 0 };
+    guint32 size_bytes = GUINT32_TO_LE((guint32) strlen(value));
+    const guint8 head[] = { code, 1, (guint8) type, 0 };
+
+    g_byte_array_append(bytes, zeros, (8 - bytes->len % 8) % 8);
+    g_byte_array_append(bytes, head, sizeof head);
+    if (type == 'g')
+        g_byte_array_append(bytes, (const guint8 *) &size_bytes, 1);
+    else
+        g_byte_array_append(bytes, (const guint8 *) &size_bytes, 4);
+    g_byte_array_append(bytes, (const guint8 *) value, (guint) strlen(value) + 1);
+}
+
+/* A call of Echo with 4 KiB, as it goes over the wire. */
+static GByteArray *echo_call(void)
+{
+    GByteArray *bytes = g_byte_array_new();
+    guint8 header[16] = { 'l', 1, 0, 1, [5] = 0x10, [8] = 1 }; /* body: 4096 bytes, of which 4 say how many follow */
+    static const guint8 body[4096] = { 0xfc, 0x0f };
+    static const guint8 zeros[8] = { 0 };
+
+    g_byte_array_append(bytes, header, sizeof header);
+    append_field(bytes, 1, 'o', "/test");
+    append_field(bytes, 2, 's', "org.tbsyncd1.Test");
+    append_field(bytes, 3, 's', "Echo");
+    append_field(bytes, 8, 'g', "ay");
+    bytes->data[12] = (guint8) (bytes->len - sizeof header);
+    g_byte_array_append(bytes, zeros, (8 - bytes->len % 8) % 8);
+    g_byte_array_append(bytes, body, sizeof body);
+    return bytes;
+}
+
+/* A peer with a good certificate that calls and calls and never reads an answer. */
+static void test_a_peer_that_calls_and_never_reads_is_dropped(const void *data)
+{
+    const World *world = data;
+    g_autoptr(GByteArray) call = echo_call();
+    StrangerPlan plan = { .flood = call->data, .flood_bytes = call->len };
+    Stranger *stranger;
+    LinkFixture f;
+
+    plan.certificate_file = pki_path(world->pki, "alpha-cert.pem");
+    plan.key_file = pki_path(world->pki, "alpha-key.pem");
+    link_fixture_init(&f, world->pki);
+    stranger = stranger_connect(f.port, &plan);
+    link_wait(&f.server.closed, 1);
+    stranger_join(stranger);
+    g_assert_cmpint(f.server.called, >, 1000);
+    g_assert_error(f.server.error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED);
+    g_assert_nonnull(strstr(f.server.error->message, "does not read what we send"));
+    link_fixture_clear(&f);
+}
+
 static void issue(Pki *pki, PkiCertificate want, const char *dns)
 {
     const char *names[] = { dns, NULL };
@@ -390,6 +445,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/link-strangers/the-case-of-the-name-does-not-matter", &world,
                          test_the_case_of_the_name_does_not_matter);
     g_test_add_data_func("/link-strangers/a-hello-without-end-is-cut-off", &world, test_a_hello_without_end_is_cut_off);
+    g_test_add_data_func("/link-strangers/a-peer-that-calls-and-never-reads-is-dropped", &world,
+                         test_a_peer_that_calls_and_never_reads_is_dropped);
     g_test_add_data_func("/link-strangers/a-refused-dialler-hears-why", &world, test_a_refused_dialler_hears_why);
     return g_test_run();
 }

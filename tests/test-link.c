@@ -346,6 +346,22 @@ static void test_links_work_in_a_context_of_their_own(const void *pki)
     link_fixture_clear(&f);
 }
 
+static void test_a_message_beyond_the_limit_ends_the_link(const void *pki)
+{
+    LinkFixture f;
+    EchoCount count = { 0 };
+
+    link_fixture_init(&f, (Pki *) pki);
+    link_fixture_connect(&f);
+    link_call_echo(link_bus(f.client.link), 2 * MIB, &count);
+    link_wait(&f.server.closed, 1);
+    link_wait(&f.client.closed, 1);
+    g_assert_nonnull(strstr(f.server.error->message, "more than 2 MiB"));
+    g_assert_cmpint(f.server.called, ==, 0);
+    g_assert_cmpint(count.failures, ==, 1);
+    link_fixture_clear(&f);
+}
+
 /* The far end does not read for a while: TLS blocks in the middle of a record and goes on with it later. */
 static void test_a_peer_that_does_not_read_holds_us_up_and_loses_nothing(const void *pki)
 {
@@ -361,13 +377,13 @@ static void test_a_peer_that_does_not_read_holds_us_up_and_loses_nothing(const v
         g_main_context_iteration(context, FALSE);
         g_main_context_iteration(NULL, FALSE);
     }
-    for (int i = 0; i < 8; i++)
-        link_call_echo(link_bus(f.client.link), 4 * MIB, &count);
+    for (int i = 0; i < 32; i++)
+        link_call_echo(link_bus(f.client.link), MIB, &count);
     for (int idle = 0; idle < 100; idle++)
         if (g_main_context_iteration(context, FALSE))
             idle = 0;
     g_assert_cmpint(f.server.called, ==, 0);
-    while (count.replies < 8) {
+    while (count.replies < 32) {
         g_main_context_iteration(context, FALSE);
         g_main_context_iteration(NULL, FALSE);
     }
@@ -415,6 +431,7 @@ static const struct {
     { "/link/free-in-every-state", test_free_in_every_state },
     { "/link/a-refused-connection-is-named", test_a_refused_connection_is_named },
     { "/link/an-unknown-host-name-is-named", test_an_unknown_host_name_is_named },
+    { "/link/a-message-beyond-the-limit-ends-the-link", test_a_message_beyond_the_limit_ends_the_link },
     { "/link/a-peer-that-does-not-read-holds-us-up-and-loses-nothing",
       test_a_peer_that_does_not_read_holds_us_up_and_loses_nothing },
     { "/link/links-work-in-a-context-of-their-own", test_links_work_in_a_context_of_their_own },
