@@ -55,6 +55,7 @@ void node_init(Node *node, Pki *pki, const char *name)
         .max_handshakes = 64,
         .peers = node->peer_configs,
     };
+    guest_facts_init(&node->guest);
     host_facts_init(&node->facts);
     g_snprintf(node->facts.machine_id, sizeof node->facts.machine_id, "%08x%024x", g_str_hash(name), 1);
     FACT_SET(&node->facts, HOST_MACHINE_ID);
@@ -80,8 +81,9 @@ static void on_find_guest(const char *peer_name, const char *uuid, sd_bus_messag
     GuestFacts guest;
 
     node->asked++;
-    guest_facts_init(&guest);
-    g_strlcpy(guest.name, node->name, sizeof guest.name);
+    guest = node->guest;
+    if (!FACT_KNOWN(&guest, GUEST_NAME))
+        g_strlcpy(guest.name, node->name, sizeof guest.name);
     FACT_SET(&guest, GUEST_NAME);
     switch (node->answer) {
     case ANSWER_ROLE:

@@ -7,7 +7,7 @@
 #include "pki.h"
 
 #define NODE_PEERS_MAX 4
-#define GUEST_UUID "1f3c2a52-7c5e-4d2b-9f60-0d6d3d1d7a10"
+#define NODE_GUEST_UUID "1f3c2a52-7c5e-4d2b-9f60-0d6d3d1d7a10"
 
 /* What a node answers to FindGuest. */
 typedef enum NodeAnswer {
@@ -29,6 +29,7 @@ typedef struct Node {
     guint16 port;
     NodeAnswer answer;
     GuestRole role;
+    GuestFacts guest; /* told with the role; its name is the node's unless known */
     sd_bus_message *question;
     guint asked;
     Departure departure;

@@ -62,7 +62,7 @@ static PeersFound *find(Node *node, guint deadline_ms)
     GAsyncResult *result = NULL;
     PeersFound *found;
 
-    peers_find_guest_async(node->peers, GUEST_UUID, deadline_ms, NULL, on_result, &result);
+    peers_find_guest_async(node->peers, NODE_GUEST_UUID, deadline_ms, NULL, on_result, &result);
     g_assert_null(result); /* never from inside the call */
     found = find_finish(node, &result, &error);
     g_assert_no_error(error);
@@ -109,7 +109,7 @@ static void test_peer_that_migrates_it_out_is_found_while_others_are_silent(void
     g_assert_cmpint(found->role, ==, ROLE_MIGRATING_OUT);
     g_assert_cmpstr(peer_name(found->peer), ==, "beta");
     g_assert_cmpstr(found->guest.name, ==, "beta");
-    g_assert_cmpstr(found->guest.uuid, ==, GUEST_UUID);
+    g_assert_cmpstr(found->guest.uuid, ==, NODE_GUEST_UUID);
     g_assert_cmpuint(found->migrating_out, ==, 1);
     assert_unreachable(found, "gamma");
     trio_clear(&trio);
@@ -240,7 +240,7 @@ static void test_peer_that_dies_during_a_find_is_unreachable(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
-    peers_find_guest_async(trio.alpha.peers, GUEST_UUID, 200, NULL, on_result, &result);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, 200, NULL, on_result, &result);
     WAIT_UNTIL(trio.beta.question && trio.gamma.asked);
     node_close(&trio.beta);
     found = find_finish(&trio.alpha, &result, NULL);
@@ -259,7 +259,7 @@ static void test_peer_that_restarts_during_a_find_is_asked_again(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
-    peers_find_guest_async(trio.alpha.peers, GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &result);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &result);
     WAIT_UNTIL(trio.beta.question);
     node_stop(&trio.beta);
     trio.beta.answer = ANSWER_ROLE;
@@ -297,7 +297,7 @@ static void test_many_finds_at_once_are_all_answered(void)
     trio_start(&trio);
     trio.gamma.role = ROLE_MIGRATING_OUT;
     for (guint i = 0; i < G_N_ELEMENTS(results); i++)
-        peers_find_guest_async(trio.alpha.peers, GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &results[i]);
+        peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &results[i]);
     for (guint i = 0; i < G_N_ELEMENTS(results); i++) {
         g_autoptr(PeersFound) found = find_finish(&trio.alpha, &results[i], NULL);
 
@@ -476,7 +476,7 @@ static void test_departure_is_told_by_the_peer(void)
     trio.beta.departure = (Departure){
         .state = DEPARTURE_LEFT, .stop_lo = tb_ticks(77), .stop_hi = tb_ticks(99), .precise = TRUE
     };
-    g_assert_true(peer_ask_departure(node_peer(&trio.alpha, "beta"), GUEST_UUID, 10000, on_departure_result, &result));
+    g_assert_true(peer_ask_departure(node_peer(&trio.alpha, "beta"), NODE_GUEST_UUID, 10000, on_departure_result, &result));
     WAIT_UNTIL(result.calls);
     g_assert_no_error(result.error);
     g_assert_cmpint(result.departure.state, ==, DEPARTURE_LEFT);
@@ -492,13 +492,13 @@ static void test_departure_is_an_error_when_the_link_is_lost(void)
 
     trio_init(&trio);
     trio_start(&trio);
-    g_assert_true(peer_ask_departure(node_peer(&trio.alpha, "beta"), GUEST_UUID, 10000, on_departure_result, &lost));
+    g_assert_true(peer_ask_departure(node_peer(&trio.alpha, "beta"), NODE_GUEST_UUID, 10000, on_departure_result, &lost));
     node_close(&trio.beta);
     WAIT_UNTIL(lost.calls);
     g_assert_error(lost.error, TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE);
     WAIT_UNTIL(!node_is_linked(&trio.alpha, "beta"));
-    g_assert_false(peer_ask_departure(node_peer(&trio.alpha, "beta"), GUEST_UUID, 10000, on_departure_result, &lost));
-    g_assert_true(peer_ask_departure(node_peer(&trio.alpha, "gamma"), GUEST_UUID, 10000, on_departure_result, &stopped));
+    g_assert_false(peer_ask_departure(node_peer(&trio.alpha, "beta"), NODE_GUEST_UUID, 10000, on_departure_result, &lost));
+    g_assert_true(peer_ask_departure(node_peer(&trio.alpha, "gamma"), NODE_GUEST_UUID, 10000, on_departure_result, &stopped));
     node_stop(&trio.alpha);
     g_assert_cmpuint(stopped.calls, ==, 1);
     g_assert_error(stopped.error, TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE);
@@ -528,13 +528,13 @@ static void test_operations_can_be_cancelled(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
-    peers_find_guest_async(trio.alpha.peers, GUEST_UUID, NO_DEADLINE_MS, cancellable, on_result, &found);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, cancellable, on_result, &found);
     peer_burst_async(node_peer(&trio.alpha, "gamma"), 1000000, NO_DEADLINE_MS, cancellable, on_result, &burst);
     WAIT_UNTIL(trio.beta.question);
     g_cancellable_cancel(cancellable);
     assert_cancelled(&found);
     assert_cancelled(&burst);
-    peers_find_guest_async(trio.alpha.peers, GUEST_UUID, NO_DEADLINE_MS, cancellable, on_result, &late);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, cancellable, on_result, &late);
     assert_cancelled(&late);
     g_assert_true(node_is_linked(&trio.alpha, "beta"));
     trio_clear(&trio);
@@ -550,7 +550,7 @@ static void test_free_cancels_what_is_under_way(void)
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
     peer = peer_ref(node_peer(&trio.alpha, "gamma"));
-    peers_find_guest_async(trio.alpha.peers, GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &found);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &found);
     peer_burst_async(peer, 1000000, NO_DEADLINE_MS, NULL, on_result, &burst);
     WAIT_UNTIL(trio.beta.question);
     node_stop(&trio.alpha);
@@ -578,7 +578,7 @@ static void test_free_at_any_moment_is_safe(void)
         GAsyncResult *found = NULL, *burst = NULL;
 
         node_start(&trio.alpha);
-        peers_find_guest_async(trio.alpha.peers, GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &found);
+        peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &found);
         for (int turns = g_test_rand_int_range(0, 80); turns > 0; turns--)
             g_main_context_iteration(NULL, FALSE);
         peer_burst_async(node_peer(&trio.alpha, "beta"), 3, NO_DEADLINE_MS, NULL, on_result, &burst);

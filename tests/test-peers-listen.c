@@ -237,7 +237,7 @@ static void test_reload_drops_a_removed_peer(void)
     g_assert_cmpint(peer_state(peer), ==, PEER_IDLE);
     g_assert_cmpstr(peer_error(peer), ==, "removed from the configuration");
     peer_unref(peer);
-    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "refused: connection from 127.0.0.1:*beta*");
+    g_test_expect_message(G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "refused: connection from 127.0.0.1:*beta*");
     WAIT_UNTIL(!node_is_linked(&pair.beta, "alpha"));
     WAIT_UNTIL(pair.alpha.peers->refused_lines < 20);
     g_test_assert_expected_messages();

@@ -344,7 +344,7 @@ static void test_stranger_of_the_same_ca_is_refused_with_one_line(void)
     pki_issue_host(pair.pki, "mallory");
     node_start(&pair.alpha);
     fake_init(&fake, pair.pki, "mallory", "mallory");
-    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "refused: connection from 127.0.0.1:*mallory*");
+    g_test_expect_message(G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "refused: connection from 127.0.0.1:*mallory*");
     fake_dial(&fake, &pair.alpha);
     WAIT_UNTIL(fake.closed && pair.alpha.peers->half_open->len == 0);
     g_test_assert_expected_messages();
@@ -366,7 +366,7 @@ static void test_certificate_of_another_ca_is_refused_with_one_line(void)
     node_start(&pair.alpha);
     fake_init(&fake, other, "beta", "beta");
     /* whichever end finds out first, beta's own CA being as unknown here as ours is there */
-    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "refused: connection from 127.0.0.1:*");
+    g_test_expect_message(G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "refused: connection from 127.0.0.1:*");
     fake_dial(&fake, &pair.alpha);
     WAIT_UNTIL(fake.closed && pair.alpha.peers->half_open->len == 0);
     WAIT_UNTIL(pair.alpha.peers->refused_lines < 20);
