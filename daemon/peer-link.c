@@ -211,7 +211,7 @@ static void on_hello_done(guint32 version, const HostFacts *facts, const GError 
         return;
     }
     self->greeted = TRUE;
-    peer_take_facts(self->peer, facts);
+    peer_take_facts(self->peer, self, facts);
     if (self->announce)
         peer_link_say_hello(self);
     if (!self->condemned)
@@ -257,7 +257,7 @@ static gboolean on_service_hello(const char *peer_name, guint32 version, const H
         return FALSE;
     }
     self->welcomed = TRUE;
-    peer_take_facts(self->peer, facts);
+    peer_take_facts(self->peer, self, facts);
     peer_hello_accepted(self->peer, self);
     return TRUE;
 }

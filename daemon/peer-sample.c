@@ -94,6 +94,12 @@ static void on_exchange_done(const Exchange *exchange, const GError *error, void
         peer_skip_none(self);
         if (g_error_matches(error, TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE))
             return; /* the link is closing and will say why */
+        if (g_error_matches(error, TBSYNC_ERROR, TBSYNC_ERROR_DENIED)) {
+            /* alive, and asked too often: whoever wants more has to come again */
+            self->own_samples = 0;
+            peer_complete_bursts(self, error);
+            return;
+        }
         peer_miss_exchange(self, link, error);
         peer_sample_next(self);
         return;

@@ -389,15 +389,31 @@ static void peer_review_relation(Peer *self, gboolean same)
     self->relation_state = RELATION_NONE;
     self->relation_drift_ppb = params.drift_ppb;
     relation_init(&self->relation, &params);
+    if (self->exchange_link) /* begun with what is history now */
+        peer_sample_forget(self, self->exchange_link);
     if (self->current)
         peer_sample(self, CONNECT_BURST);
 }
 
-void peer_take_facts(Peer *self, const HostFacts *facts)
+/* Another host answers under this name: what it is told on the links to the first one would be taken for its own. */
+static void peer_leave_host(Peer *self, const PeerLink *link)
+{
+    for (guint i = self->links->len; i-- > 0;) {
+        PeerLink *other = g_ptr_array_index(self->links, i);
+
+        if (other != link && other->up)
+            peer_link_condemn(other);
+    }
+    peer_choose_link(self);
+}
+
+void peer_take_facts(Peer *self, PeerLink *link, const HostFacts *facts)
 {
     gboolean same = self->has_facts && same_host(&self->facts, facts);
     gboolean changed = !self->has_facts || memcmp(&self->facts, facts, sizeof *facts) != 0;
 
+    if (self->has_facts && !same)
+        peer_leave_host(self, link);
     self->facts = *facts;
     /* the peer key, as it is spelled in our configuration */
     g_strlcpy(self->facts.name, self->name, sizeof self->facts.name);

@@ -112,7 +112,8 @@ void peer_restart(Peer *peer, const char *reason);
 /* Dials now if there is neither a link nor an attempt. */
 void peer_dial(Peer *peer);
 gboolean peer_may_link(Peer *peer, guint32 version, const HostFacts *facts, GError **error);
-void peer_take_facts(Peer *peer, const HostFacts *facts);
+/* What a Hello on `link` told. */
+void peer_take_facts(Peer *peer, PeerLink *link, const HostFacts *facts);
 /* The link is identified, its Hello comes next. */
 void peer_adopt_link(Peer *peer, PeerLink *link);
 /* One more Hello of the link was accepted. */

@@ -212,6 +212,8 @@ static int on_fake_exchange(sd_bus_message *call, void *data, sd_bus_error *ret_
     fake->exchanges++;
     if (fake->mute_exchange)
         return 1;
+    if (fake->deny_exchange)
+        return sd_bus_error_set(ret_error, "org.tbsyncd1.Error.Denied", "too often");
     return sd_bus_reply_method_return(call, "txtx", tb, tb_clock_real_ns(), tb, tb_clock_real_ns());
 }
 

@@ -62,6 +62,7 @@ typedef struct Fake {
     guint32 version;       /* 1 */
     gboolean mute_hello;   /* does not answer these */
     gboolean mute_exchange;
+    gboolean deny_exchange;
     gboolean accept_only;  /* says no Hello itself */
     guint hellos, exchanges;
     gboolean up, closed;

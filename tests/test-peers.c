@@ -480,6 +480,52 @@ static void test_other_host_under_the_same_name_starts_a_new_relation(void)
     pair_clear(&pair);
 }
 
+/* Two hosts with one name and one certificate: nothing that the first one says may count for the second. */
+static void test_links_to_the_former_host_of_a_name_end(void)
+{
+    Fake first, second;
+    Pair pair;
+
+    pair_init(&pair);
+    pair.alpha.peer_configs[0].port = 1;
+    node_start(&pair.alpha);
+    fake_init(&first, pair.pki, "beta", "beta");
+    fake_init(&second, pair.pki, "beta", "beta");
+    g_strlcpy(second.facts.machine_id, "0123456789abcdef0123456789abcdef", sizeof second.facts.machine_id);
+    FACT_SET(&second.facts, HOST_MACHINE_ID);
+    fake_dial(&first, &pair.alpha);
+    WAIT_UNTIL(relation_is_ok(&pair.alpha, "beta"));
+    second.mute_hello = TRUE; /* its own Hello is enough */
+    fake_dial(&second, &pair.alpha);
+    WAIT_UNTIL(first.closed);
+    g_assert_cmpint(peer_state(node_peer(&pair.alpha, "beta")), ==, PEER_HELLO);
+    g_assert_cmpint(peer_relation(node_peer(&pair.alpha, "beta")).state, ==, RELATION_NONE);
+    fake_clear(&first);
+    fake_clear(&second);
+    pair_clear(&pair);
+}
+
+static void test_peer_that_is_asked_too_often_is_not_lost(void)
+{
+    Fake fake;
+    Pair pair;
+
+    pair_init(&pair);
+    pair.alpha.peer_configs[0].port = 1;
+    pair.alpha.config.poll_interval_ns = NS_PER_S / 100;
+    node_start(&pair.alpha);
+    fake_init(&fake, pair.pki, "beta", "beta");
+    fake.deny_exchange = TRUE;
+    fake_dial(&fake, &pair.alpha);
+    WAIT_UNTIL(fake.exchanges >= 5);
+    g_assert_true(node_is_linked(&pair.alpha, "beta"));
+    g_assert_false(fake.closed);
+    fake.deny_exchange = FALSE;
+    WAIT_UNTIL(relation_is_ok(&pair.alpha, "beta"));
+    fake_clear(&fake);
+    pair_clear(&pair);
+}
+
 static void test_stepped_timebase_is_told(void)
 {
     Pair pair;
@@ -567,6 +613,8 @@ int main(int argc, char **argv)
     g_test_add_func("/peers/relation-outlives-a-link", test_relation_outlives_a_link);
     g_test_add_func("/peers/other-host-under-the-same-name-starts-a-new-relation",
                     test_other_host_under_the_same_name_starts_a_new_relation);
+    g_test_add_func("/peers/links-to-the-former-host-of-a-name-end", test_links_to_the_former_host_of_a_name_end);
+    g_test_add_func("/peers/peer-that-is-asked-too-often-is-not-lost", test_peer_that_is_asked_too_often_is_not_lost);
     g_test_add_func("/peers/stepped-timebase-is-told", test_stepped_timebase_is_told);
     g_test_add_func("/peers/other-frequency-links-without-a-relation", test_other_frequency_links_without_a_relation);
     g_test_add_func("/peers/announced-facts-reach-the-peer", test_announced_facts_reach_the_peer);
