@@ -137,12 +137,13 @@ static int fail(sd_bus_error *ret_error, const GError *error)
 
 static gboolean link_service_may_call(LinkService *self)
 {
-    const gint64 full = LINK_CALLS_BURST * NS_PER_S;
+    const gint64 per_s = self->ops->calls_per_s ? self->ops->calls_per_s : LINK_CALLS_PER_S;
+    const gint64 full = (self->ops->calls_burst ? self->ops->calls_burst : LINK_CALLS_BURST) * NS_PER_S;
     gint64 now_boot_ns = tb_clock_boot_ns();
     /* capped first, so that a long silence cannot overflow */
-    gint64 silent_ns = MIN(now_boot_ns - self->allowance_boot_ns, full / LINK_CALLS_PER_S);
+    gint64 silent_ns = MIN(now_boot_ns - self->allowance_boot_ns, full / per_s);
 
-    self->allowance = MIN(self->allowance + silent_ns * LINK_CALLS_PER_S, full);
+    self->allowance = MIN(self->allowance + silent_ns * per_s, full);
     self->allowance_boot_ns = now_boot_ns;
     if (self->allowance < NS_PER_S)
         return FALSE;
@@ -158,7 +159,7 @@ static int on_message(sd_bus_message *message, void *data, sd_bus_error *ret_err
     if (sd_bus_message_is_method_call(message, NULL, NULL) <= 0)
         return 0;
     if (!link_service_may_call(self))
-        return sd_bus_error_setf(ret_error, "org.tbsyncd1.Error.Denied", "more than %d calls a second", LINK_CALLS_PER_S);
+        return sd_bus_error_set(ret_error, "org.tbsyncd1.Error.Denied", "too many calls a second");
     if (!self->greeted && sd_bus_message_is_method_call(message, LINK_INTERFACE, "Hello") <= 0)
         return sd_bus_error_set(ret_error, "org.tbsyncd1.Error.Denied", "Hello comes first");
     return 0;
@@ -273,7 +274,7 @@ int link_service_add(sd_bus *bus, const char *peer_name, const LinkServiceOps *o
     self->peer_name = g_strdup(peer_name);
     self->ops = ops;
     self->data = data;
-    self->allowance = LINK_CALLS_BURST * NS_PER_S;
+    self->allowance = (ops->calls_burst ? ops->calls_burst : LINK_CALLS_BURST) * NS_PER_S;
     self->allowance_boot_ns = tb_clock_boot_ns();
     r = sd_bus_add_object_vtable(bus, &slot, LINK_OBJECT_PATH, LINK_INTERFACE, link_vtable, self);
     if (r < 0) {

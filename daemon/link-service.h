@@ -28,6 +28,7 @@
 
 typedef struct LinkServiceOps {
     const TbClock *clock;
+    guint calls_per_s, calls_burst; /* 0: LINK_CALLS_PER_S, LINK_CALLS_BURST */
     /* Own facts, sent with Hello. HOST_NAME must be known. (transfer none) */
     const HostFacts *(*host_facts)(void *data);
     /* The peer said hello: returns FALSE to refuse (version, simulated against real, name differs). `peer` holds the name
