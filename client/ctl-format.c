@@ -296,8 +296,8 @@ CtlPager *ctl_pager_open(const Ctl *ctl)
         return NULL;
     /* less: leave at once if all fits on a screen, pass color through */
     environment = g_environ_setenv(environment, "LESS", "FRSXMK", FALSE);
-    if (!g_spawn_async_with_pipes(NULL, arguments, environment, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN,
-                                  NULL, NULL, &pid, &input, NULL, NULL, NULL))
+    if (!g_spawn_async_with_pipes(NULL, arguments, environment, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, &input,
+                                  NULL, NULL, NULL))
         return NULL;
     CtlPager *pager = g_new0(CtlPager, 1);
     pager->pid = pid;
