@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-service.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "peers-fixture.h"
+
+#define ROOT    "/org/tbsyncd1"
+#define MANAGER "org.tbsyncd1.Manager"
+
+/* One daemon's worth of objects on a private bus, and a client of it in the same loop. */
+typedef struct Fixture {
+    GTestDBus *dbus;
+    GDBusConnection *client;
+    Pki *pki;
+    Node node, other;
+    char *directory;
+    Ledger *ledger;
+    Guests *guests;
+    Hooks *hooks;
+    BusService *service;
+    gboolean owned;
+    gboolean reload_fails;
+    guint reloads;
+} Fixture;
+
+static const HostFacts *own_facts(void *data)
+{
+    return &((Fixture *)data)->node.facts;
+}
+
+static const Config *own_config(void *data)
+{
+    return &((Fixture *)data)->node.config;
+}
+
+static void own_status(BusStatus *ret, void *data)
+{
+    *ret = (BusStatus){ "up",         "",      TRUE, "missing", "/hooks/qemu.d/90-tbsyncd",
+                        "[::]:16524", "no KVM" };
+}
+
+static gboolean on_reload(void *data, GError **error)
+{
+    Fixture *f = data;
+
+    f->reloads++;
+    if (f->reload_fails)
+        g_set_error_literal(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID,
+                            "tbsyncd.conf:3: no such key");
+    return !f->reload_fails;
+}
+
+static void on_owned(gboolean owned, const char *why, void *data)
+{
+    ((Fixture *)data)->owned = owned;
+}
+
+static void on_decided(const char *id, const MigrationCase *c, const Verdict *verdict,
+                       JsonObject *record, void *data)
+{
+}
+
+static void start_service(Fixture *f)
+{
+    BusServiceParams params = {
+        .hooks = f->hooks,
+        .peers = f->node.peers,
+        .guests = f->guests,
+        .ledger = f->ledger,
+        .clock = f->node.clock,
+        .host_facts = own_facts,
+        .config = own_config,
+        .status = own_status,
+        .reload = on_reload,
+        .owned = on_owned,
+        .data = f,
+    };
+    g_autoptr(GError) error = NULL;
+
+    f->service = bus_service_new(&params, &error);
+    g_assert_no_error(error);
+    WAIT_UNTIL(f->owned);
+}
+
+static void set_up(Fixture *f, gconstpointer data)
+{
+    GuestsConfig guests = { .uri = "" };
+    GuestsCallbacks callbacks = { 0 };
+    HooksParams hooks = { .host_facts = own_facts, .decided = on_decided, .data = f };
+    g_autoptr(GError) error = NULL;
+
+    f->dbus = g_test_dbus_new(G_TEST_DBUS_NONE);
+    g_test_dbus_up(f->dbus);
+    g_setenv("DBUS_SYSTEM_BUS_ADDRESS", g_test_dbus_get_bus_address(f->dbus), TRUE);
+    f->client =
+        g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(f->dbus),
+                                               G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                                   G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                               NULL, NULL, &error);
+    g_assert_no_error(error);
+    f->pki = pki_new("fleet");
+    node_init(&f->node, f->pki, "beta");
+    node_init(&f->other, f->pki, "alpha");
+    node_close(&f->other); /* refuses connections */
+    node_add_peer(&f->node, &f->other);
+    f->node.config.policy = POLICY_DEFAULT;
+    f->node.config.hook_deadline_ns = 2 * (guint64)NS_PER_S;
+    node_start(&f->node);
+    f->directory = g_dir_make_tmp("tbsyncd-bus-XXXXXX", NULL);
+    f->ledger = ledger_new(f->directory, 10, &error);
+    g_assert_no_error(error);
+    f->guests = guests_new(&guests, &callbacks, f);
+    hooks.peers = f->node.peers;
+    hooks.ledger = f->ledger;
+    hooks.config = &f->node.config;
+    f->hooks = hooks_new(&hooks);
+    start_service(f);
+}
+
+static void remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+
+        remove_tree(child);
+    }
+    g_remove(path);
+}
+
+static void tear_down(Fixture *f, gconstpointer data)
+{
+    bus_service_free(f->service);
+    hooks_free(f->hooks);
+    guests_free(f->guests);
+    ledger_free(f->ledger);
+    node_clear(&f->node);
+    node_clear(&f->other);
+    pki_free(f->pki);
+    g_clear_object(&f->client);
+    g_test_dbus_down(f->dbus);
+    g_clear_object(&f->dbus);
+    remove_tree(f->directory);
+    g_free(f->directory);
+}
+
+typedef struct Answer {
+    GVariant *value;
+    GError *error;
+    gboolean done;
+} Answer;
+
+static void on_answer(GObject *source, GAsyncResult *result, void *data)
+{
+    Answer *answer = data;
+
+    answer->value =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &answer->error);
+    answer->done = TRUE;
+}
+
+static GVariant *call_on(Fixture *f, const char *path, const char *member, GVariant *arguments,
+                         GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(member, "/", 2); /* "interface/member" */
+    Answer answer = { 0 };
+
+    g_dbus_connection_call(f->client, "org.tbsyncd1", path, parts[0], parts[1], arguments, NULL,
+                           G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_answer, &answer);
+    WAIT_UNTIL(answer.done);
+    if (answer.error)
+        g_propagate_error(error, answer.error);
+    return answer.value;
+}
+
+static void assert_fails(Fixture *f, const char *member, GVariant *arguments, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) value = call_on(f, ROOT, member, arguments, &error);
+    g_autofree char *remote = NULL;
+
+    g_assert_null(value);
+    remote = g_dbus_error_get_remote_error(error);
+    g_assert_cmpstr(remote, ==, name);
+}
+
+static GDBusNodeInfo *introspect(Fixture *f, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) value =
+        call_on(f, path, "org.freedesktop.DBus.Introspectable/Introspect", NULL, &error);
+    const char *xml;
+    GDBusNodeInfo *info;
+
+    g_assert_no_error(error);
+    g_variant_get(value, "(&s)", &xml);
+    info = g_dbus_node_info_new_for_xml(xml, &error);
+    g_assert_no_error(error);
+    return info;
+}
+
+static void assert_same_args(GDBusArgInfo **a, GDBusArgInfo **b)
+{
+    guint i = 0;
+
+    for (; a && a[i]; i++) {
+        g_assert_nonnull(b[i]);
+        g_assert_cmpstr(a[i]->name, ==, b[i]->name);
+        g_assert_cmpstr(a[i]->signature, ==, b[i]->signature);
+    }
+    g_assert_true(!b || !b[i]);
+}
+
+static const char *emits_changed(const GDBusPropertyInfo *property)
+{
+    const char *value = g_dbus_annotation_info_lookup(
+        property->annotations, "org.freedesktop.DBus.Property.EmitsChangedSignal");
+
+    return value ? value : "true";
+}
+
+static void assert_same_interface(GDBusInterfaceInfo *contract, GDBusInterfaceInfo *served)
+{
+    guint n = 0;
+
+    g_assert_nonnull(contract);
+    g_assert_nonnull(served);
+    for (guint i = 0; contract->methods && contract->methods[i]; i++, n++) {
+        GDBusMethodInfo *method =
+            g_dbus_interface_info_lookup_method(served, contract->methods[i]->name);
+
+        g_assert_nonnull(method);
+        assert_same_args(contract->methods[i]->in_args, method->in_args);
+        assert_same_args(contract->methods[i]->out_args, method->out_args);
+    }
+    for (guint i = 0; served->methods && served->methods[i]; i++)
+        n--;
+    for (guint i = 0; contract->properties && contract->properties[i]; i++, n++) {
+        GDBusPropertyInfo *a = contract->properties[i];
+        GDBusPropertyInfo *b = g_dbus_interface_info_lookup_property(served, a->name);
+
+        g_assert_nonnull(b);
+        g_assert_cmpstr(a->signature, ==, b->signature);
+        g_assert_cmpint(a->flags, ==, b->flags);
+        g_assert_cmpstr(emits_changed(a), ==, emits_changed(b));
+    }
+    for (guint i = 0; served->properties && served->properties[i]; i++)
+        n--;
+    g_assert_cmpuint(n, ==, 0); /* nothing is served that the contract does not name */
+}
+
+static void test_vtables_are_the_contract(Fixture *f, gconstpointer data)
+{
+    g_autofree char *xml = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDBusNodeInfo) contract = NULL, root = introspect(f, ROOT),
+                             peer = introspect(f, ROOT "/peer/alpha");
+
+    g_file_get_contents(SOURCE_ROOT "/data/dbus-1/org.tbsyncd1.xml", &xml, NULL, &error);
+    g_assert_no_error(error);
+    contract = g_dbus_node_info_new_for_xml(xml, &error);
+    g_assert_no_error(error);
+    assert_same_interface(g_dbus_node_info_lookup_interface(contract, MANAGER),
+                          g_dbus_node_info_lookup_interface(root, MANAGER));
+    assert_same_interface(g_dbus_node_info_lookup_interface(contract, "org.tbsyncd1.Peer"),
+                          g_dbus_node_info_lookup_interface(peer, "org.tbsyncd1.Peer"));
+}
+
+static void test_peers_are_managed_objects(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) value =
+        call_on(f, ROOT, "org.freedesktop.DBus.ObjectManager/GetManagedObjects", NULL, &error);
+    g_autoptr(GVariant) objects = NULL, interfaces = NULL, peer = NULL;
+    const char *name;
+
+    g_assert_no_error(error);
+    objects = g_variant_get_child_value(value, 0);
+    interfaces = g_variant_lookup_value(objects, ROOT "/peer/alpha", NULL);
+    g_assert_nonnull(interfaces);
+    peer = g_variant_lookup_value(interfaces, "org.tbsyncd1.Peer", G_VARIANT_TYPE_VARDICT);
+    g_assert_nonnull(peer);
+    g_assert_true(g_variant_lookup(peer, "Name", "&s", &name));
+    g_assert_cmpstr(name, ==, "alpha");
+}
+
+static GVariant *guest_of(const char *uuid)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    if (uuid)
+        g_variant_builder_add(&dict, "{sv}", "uuid", g_variant_new_string(uuid));
+    g_variant_builder_add(&dict, "{sv}", "arch", g_variant_new_string("ppc64"));
+    g_variant_builder_add(&dict, "{sv}", "machine_type", g_variant_new_string("pseries-7.2"));
+    return g_variant_new("(a{sv})", &dict);
+}
+
+static void test_wrong_arguments_have_their_own_errors(Fixture *f, gconstpointer data)
+{
+    assert_fails(f, MANAGER "/CheckIncoming", guest_of(NULL), "org.tbsyncd1.Error.Invalid");
+    assert_fails(f, MANAGER "/CheckIncoming", guest_of("../../etc/passwd"),
+                 "org.tbsyncd1.Error.Invalid");
+    assert_fails(f, MANAGER "/CheckRestore", guest_of("x"), "org.tbsyncd1.Error.Invalid");
+    assert_fails(f, MANAGER "/GetMigration", g_variant_new("(s)", "../x"),
+                 "org.tbsyncd1.Error.NoSuchMigration");
+    assert_fails(f, MANAGER "/Check",
+                 g_variant_new("(ss@as)", "g", "zeta", g_variant_new_strv(NULL, 0)),
+                 "org.tbsyncd1.Error.NoSuchPeer");
+    assert_fails(f, MANAGER "/Check",
+                 g_variant_new("(ss@as)", "g", "alpha", g_variant_new_strv(NULL, 0)),
+                 "org.tbsyncd1.Error.Unreachable");
+    assert_fails(f, MANAGER "/ListGuests", NULL, "org.tbsyncd1.Error.Unavailable");
+}
+
+static void test_refused_migration_is_listed(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = call_on(f, ROOT, MANAGER "/CheckIncoming",
+                                         guest_of("5A5A5A5A-1111-4222-8333-00000000BEEF"), &error);
+    g_autoptr(GVariant) list = NULL, record = NULL;
+    g_autofree const char **records = NULL;
+    const char *decision, *id, *text;
+
+    g_assert_no_error(error);
+    g_variant_get_child(answer, 0, "&s", &decision);
+    g_variant_get_child(answer, 3, "&s", &id);
+    g_assert_cmpstr(decision, ==, "block");
+    list = call_on(f, ROOT, MANAGER "/ListMigrations", g_variant_new("(u)", 5), &error);
+    g_assert_no_error(error);
+    g_variant_get(list, "(^a&s)", &records);
+    g_assert_cmpuint(g_strv_length((char **)records), ==, 1);
+    record = call_on(f, ROOT, MANAGER "/GetMigration", g_variant_new("(s)", id), &error);
+    g_assert_no_error(error);
+    g_variant_get(record, "(&s)", &text);
+    g_assert_cmpstr(text, ==, records[0]);
+    g_assert_nonnull(strstr(text, "source-unknown"));
+}
+
+static void test_reload_tells_why_it_failed(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GVariant) ok = NULL;
+    g_autoptr(GError) error = NULL;
+
+    f->reload_fails = TRUE;
+    assert_fails(f, MANAGER "/Reload", NULL, "org.tbsyncd1.Error.Invalid");
+    f->reload_fails = FALSE;
+    ok = call_on(f, ROOT, MANAGER "/Reload", NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(f->reloads, ==, 2);
+}
+
+static void on_signal(GDBusConnection *connection, const char *sender, const char *path,
+                      const char *interface, const char *name, GVariant *parameters, void *data)
+{
+    g_free(*(char **)data);
+    *(char **)data = g_strdup(path);
+}
+
+static void test_changes_are_signalled(Fixture *f, gconstpointer data)
+{
+    char *path = NULL;
+    guint id = g_dbus_connection_signal_subscribe(
+        f->client, "org.tbsyncd1", "org.freedesktop.DBus.Properties", "PropertiesChanged", NULL,
+        NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, &path, NULL);
+    g_autoptr(GVariant) barrier = call_on(f, ROOT, "org.freedesktop.DBus.Peer/Ping", NULL, NULL);
+
+    bus_service_peer_changed(f->service, peers_by_name(f->node.peers, "alpha"));
+    WAIT_UNTIL(g_strcmp0(path, ROOT "/peer/alpha") == 0);
+    bus_service_manager_changed(f->service);
+    WAIT_UNTIL(g_strcmp0(path, ROOT) == 0);
+    g_dbus_connection_signal_unsubscribe(f->client, id);
+    g_free(path);
+}
+
+static void test_bus_that_went_away_is_told(Fixture *f, gconstpointer data)
+{
+    g_dbus_connection_set_exit_on_close(f->client, FALSE);
+    g_clear_object(&f->client);
+    g_test_dbus_stop(f->dbus);
+    WAIT_UNTIL(!f->owned);
+}
+
+#define ADD(name, function)                                                                        \
+    g_test_add("/bus-service/" name, Fixture, NULL, set_up, function, tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK); /* refusals are warnings */
+    ADD("vtables-are-the-contract", test_vtables_are_the_contract);
+    ADD("peers-are-managed-objects", test_peers_are_managed_objects);
+    ADD("wrong-arguments-have-their-own-errors", test_wrong_arguments_have_their_own_errors);
+    ADD("refused-migration-is-listed", test_refused_migration_is_listed);
+    ADD("reload-tells-why-it-failed", test_reload_tells_why_it_failed);
+    ADD("changes-are-signalled", test_changes_are_signalled);
+    ADD("bus-that-went-away-is-told", test_bus_that_went_away_is_told);
+    return g_test_run();
+}
