@@ -81,7 +81,7 @@ static void test_mutations_never_crash(void)
     static const char good[] = "{\"id\":\"c1\",\"source\":{\"pvr\":\"0x004e1202\",\"caps\":{\"ibs\":3}},\"n\":[1,2.5e3]}";
     g_autoptr(JsonParser) parser = json_parser_new();
 
-    for (guint round = 0; round < 20000; round++) {
+    for (guint round = 0; round < 1000; round++) {
         char text[sizeof good];
         memcpy(text, good, sizeof good);
         for (guint i = 0; i < 3; i++)

@@ -89,7 +89,8 @@ static void test_what_is_no_json_is_refused(void)
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(JsonTree) tree = json_tree_new();
         g_autoptr(GError) error = NULL;
-        g_test_message("%s", bad[i]);
+        g_autofree char *shown = g_strescape(bad[i], NULL);
+        g_test_message("%s", shown);
         g_assert_null(json_tree_parse(tree, bad[i], strlen(bad[i]), &error));
         g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID);
         g_assert_true(g_utf8_validate(error->message, -1, NULL));
