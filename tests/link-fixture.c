@@ -84,7 +84,8 @@ static void end_closed(Link *link, const GError *error, void *data)
     end->closed++;
     g_clear_error(&end->error);
     end->error = g_error_copy(error);
-    g_test_message("closed: %s", error->message);
+    if (g_test_initialized())
+        g_test_message("closed: %s", error->message);
     end_frees(end, END_CLOSED);
 }
 
