@@ -53,6 +53,7 @@ struct Link {
     sd_bus *bus;
     GSource *bus_source;
     int bus_error; /* positive errno once the bus has ended */
+    gboolean spoken_to; /* by the peer's D-Bus: the time limit of the handshake is over */
     gboolean resumed;
     GError *error;
 };
@@ -223,6 +224,10 @@ static gssize link_stream_recv(void *stream, void *buffer, gsize size_bytes)
     Link *link = stream;
     gssize n = link_session_recv(link->session, buffer, size_bytes);
 
+    if (n > 0 && !link->spoken_to) {
+        link->spoken_to = TRUE;
+        g_source_set_ready_time(&link->source->base, -1);
+    }
     return n > 0 && !link_frames_pass(&link->frames, buffer, (gsize) n) ? -EPROTO : n;
 }
 
@@ -318,7 +323,6 @@ static void link_come_up(Link *link)
     if (r >= 0) {
         link->state = LINK_UP;
         link->resumed = link_session_is_resumed(link->session);
-        g_source_set_ready_time(&link->source->base, -1);
         g_source_set_priority(&link->source->base, G_PRIORITY_DEFAULT);
         link_frames_init(&link->frames, link->expected_name == NULL);
         link_pump_init(&link->pump, link->pair_fd, &link_stream, link);
@@ -398,7 +402,10 @@ static void link_on_deadline(Link *link)
             link_fail(link, link_fault(link, TBSYNC_ERROR_TIMEOUT, "no TLS handshake within the time limit"));
         break;
     case LINK_UP:
-        link_fail(link, link_end_reason(link));
+        if (link->bus_error != 0)
+            link_fail(link, link_end_reason(link));
+        else
+            link_fail(link, link_fault(link, TBSYNC_ERROR_TIMEOUT, "no word of D-Bus within the time limit"));
         break;
     case LINK_CLOSED:
         break;

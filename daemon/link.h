@@ -66,7 +66,7 @@ typedef struct LinkParams {
     LinkTls *tls;
     const LinkCallbacks *callbacks;
     void *data;
-    guint handshake_timeout_ms; /* connect and handshake together; default 5000 if 0 */
+    guint handshake_timeout_ms; /* connect, handshake and the peer's first word of D-Bus together; default 5000 if 0 */
 } LinkParams;
 
 /* Takes a connected, accepted socket (transfer full). Never fails at once: errors come through closed. */

@@ -73,7 +73,7 @@ static void stranger_speak_tls(Stranger *s, int fd)
     }
     r = stranger_handshake(s, session);
     s->result.handshake_done = r >= 0;
-    if (r >= 0 && !s->listens)
+    if (r >= 0 && !s->listens && !s->plan.no_greeting)
         gnutls_record_send(session, greeting, sizeof greeting - 1);
     while (r >= 0 && s->plan.flood)
         r = (int) gnutls_record_send(session, s->plan.flood, s->plan.flood_bytes);

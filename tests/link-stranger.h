@@ -17,6 +17,7 @@ typedef struct StrangerPlan {
     const char *certificate_file, *key_file; /* (nullable): sends none */
     const char *priority;                    /* (nullable): GnuTLS' default */
     gboolean one_byte_at_a_time;
+    gboolean no_greeting;                    /* says nothing after the handshake */
     const void *flood;                       /* (nullable) sent over TLS behind the greeting, again and again, unread */
     gsize flood_bytes;
     /* no TLS: these bytes and nothing else */

@@ -310,6 +310,26 @@ static void test_a_hello_without_end_is_cut_off(const void *data)
     link_fixture_clear(&f);
 }
 
+/* A peer with a good certificate that says nothing after the handshake. */
+static void test_silence_after_the_handshake_is_bounded(const void *data)
+{
+    const World *world = data;
+    StrangerPlan plan = { .no_greeting = TRUE };
+    Stranger *stranger;
+    LinkFixture f;
+
+    plan.certificate_file = pki_path(world->pki, "alpha-cert.pem");
+    plan.key_file = pki_path(world->pki, "alpha-key.pem");
+    link_fixture_init(&f, world->pki);
+    f.server.params.handshake_timeout_ms = SHORT_TIMEOUT_MS;
+    stranger = stranger_connect(f.port, &plan);
+    link_wait(&f.server.closed, 1);
+    stranger_join(stranger);
+    g_assert_cmpint(f.server.up, ==, 1);
+    g_assert_error(f.server.error, TBSYNC_ERROR, TBSYNC_ERROR_TIMEOUT);
+    link_fixture_clear(&f);
+}
+
 static void append_field(GByteArray *bytes, guint8 code, char type, const char *value)
 {
     static const guint8 zeros[8] = { 0 };
@@ -445,6 +465,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/link-strangers/the-case-of-the-name-does-not-matter", &world,
                          test_the_case_of_the_name_does_not_matter);
     g_test_add_data_func("/link-strangers/a-hello-without-end-is-cut-off", &world, test_a_hello_without_end_is_cut_off);
+    g_test_add_data_func("/link-strangers/silence-after-the-handshake-is-bounded", &world,
+                         test_silence_after_the_handshake_is_bounded);
     g_test_add_data_func("/link-strangers/a-peer-that-calls-and-never-reads-is-dropped", &world,
                          test_a_peer_that_calls_and_never_reads_is_dropped);
     g_test_add_data_func("/link-strangers/a-refused-dialler-hears-why", &world, test_a_refused_dialler_hears_why);
