@@ -32,6 +32,7 @@ static const struct {
     CompatMode lowered_without;
     CompatMode needs;
     bool needs_cpu_only;
+    bool tcg_any_limit;
     bool no_tcg;
     bool no_kvm;
 } caps[CAP_COUNT] = {
@@ -43,7 +44,11 @@ static const struct {
     [CAP_IBS] = { LEVEL_IBS_NA, 0, { 1, 1, 0, 0, 0 }, COMPAT_POWER7 },
     /* up to 2.12 the default is the host's page size, or 16 GiB */
     [CAP_HPT_MAX_PAGE_SIZE] = { 63, 0, { PAGE_64K, PAGE_64K, PAGE_64K, -1, -1 } },
-    [CAP_NESTED_HV] = { 1, QEMU_VERSION(4, 0, 0), { 0 }, .needs = COMPAT_POWER9 },
+    [CAP_NESTED_HV] = { 1,
+                        QEMU_VERSION(4, 0, 0),
+                        { 0 },
+                        .needs = COMPAT_POWER9,
+                        .tcg_any_limit = true },
     [CAP_LARGE_DECR] = { 1,
                          QEMU_VERSION(4, 0, 0),
                          { 1, 1, 0, 0, 0 },
@@ -134,7 +139,8 @@ static bool cap_fits_cpu(Judgement *j, SpaprCap cap, int level)
 {
     const Side *dest = &j->dest;
     CompatMode needs = caps[cap].needs;
-    CompatMode limit = caps[cap].needs_cpu_only ? COMPAT_RAW : dest->limit;
+    bool any_limit = caps[cap].needs_cpu_only || (caps[cap].tcg_any_limit && !dest->hardware);
+    CompatMode limit = any_limit ? COMPAT_RAW : dest->limit;
 
     if (needs == COMPAT_RAW || !dest->pvr_known ||
         compat_mode_is_valid(needs, dest->pvr, dest->qemu_version, limit))

@@ -244,7 +244,15 @@ static void test_what_cpu_and_limit_cannot_give(void)
     world_init_tcg(w, "power9", "power9");
     set_limit(w, COMPAT_POWER8, COMPAT_POWER8);
     set_mode(w, COMPAT_POWER8);
+    set_cap(&w->guest, CAP_LARGE_DECR, 1);
+    finding = assert_found(w, FINDING_CAPABILITY_TOO_LOW, SEVERITY_BLOCK, CAPS_VARIANT_CPU);
+    assert_value(&finding->b, VALUE_MODE, COMPAT_POWER8);
+    /* nested-hv needs the CPU under TCG, and the limit too under KVM */
+    w->guest.caps[CAP_LARGE_DECR] = CAP_UNKNOWN;
     set_cap(&w->guest, CAP_NESTED_HV, 1);
+    assert_not_found(w, FINDING_CAPABILITY_TOO_LOW);
+    w->guest.accel = ACCEL_KVM;
+    SET(&w->dest, HOST_PVR, pvr, PVR_POWER9);
     finding = assert_found(w, FINDING_CAPABILITY_TOO_LOW, SEVERITY_BLOCK, CAPS_VARIANT_CPU);
     assert_value(&finding->b, VALUE_MODE, COMPAT_POWER8);
     /* vsx needs the CPU, whatever the limit */
