@@ -92,7 +92,8 @@ class Host:
         for peer in peers:
             wait_until(f"{self.name} to be linked with {peer}",
                        lambda: self.peer_property(peer, "State") == "linked"
-                       and self.peer_property(peer, "RelationState") == "ok")
+                       and self.peer_property(peer, "RelationState") == "ok"
+                       and "machine_types" in self.peer_property(peer, "Host"))
 
     # guests
     def start(self, name, **what):

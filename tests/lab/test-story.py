@@ -54,7 +54,8 @@ def allowed_and_planned(tap, alpha, beta):
 def refused_and_told(tap, beta, gamma):
     result = refused(tap, beta, gamma, "guest1", "POWER9 to POWER8", ["power8"])
     line = next((line for line in result.err.splitlines() if "tbsync:" in line), "")
-    tap.has(line[line.find("tbsync:"):], ["guest1", "gamma"], "the first line is complete in itself")
+    tap.has(line[line.find("tbsync:"):], ["guest1", "POWER8", "max-cpu-compat=power8", "compat-mode-unsupported"],
+            "the first line is complete in itself: who, why, what to do")
     tap.ok(gamma.history(beta.uuid("guest1"))[0]["decision"] == "block", "the refusal is in the history of gamma")
 
 
@@ -111,7 +112,7 @@ def source_away(tap, alpha, beta):
 
 
 def other_ways(tap, alpha, beta):
-    passes(tap, alpha, beta, "guest3", "p2p", "--p2p")
+    passes(tap, alpha, beta, "guest3", "p2p", "--p2p", "--undefinesource")
     passes(tap, beta, alpha, "guest3", "--dname", "--dname", "guest3b", new_name="guest3b")
     tap.ok(alpha.history(alpha.uuid("guest3b"))[0]["decision"] == "allow", "the renamed guest is found by its UUID")
     alpha.remove("guest3b")
@@ -128,8 +129,7 @@ def story(tap, lab, alpha, beta, gamma):
     source_away(tap, alpha, beta)
     other_ways(tap, alpha, beta)
     for host in lab.hosts:
-        words = host.must("tbsyncctl", "status")
-        tap.has(words, ["simulated"], f"tbsyncctl status of {host.name} says that it is simulated")
+        tap.has(host.must("tbsyncctl", "status"), ["SIMULATED"], f"tbsyncctl status of {host.name} says that it is simulated")
 
 
 if __name__ == "__main__":
