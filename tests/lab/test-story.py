@@ -51,6 +51,11 @@ def allowed_and_planned(tap, alpha, beta):
            record)
 
 
+    done = labtest.wait_until("the record of the arrival", lambda: [
+        arrived for arrived in beta.history(uuid) if arrived["state"] not in ("planned", "arriving")])
+    tap.ok(done[0]["state"] == "completed", "and the record says that the guest has arrived", done)
+
+
 def refused_and_told(tap, beta, gamma):
     result = refused(tap, beta, gamma, "guest1", "POWER9 to POWER8", ["power8"])
     line = next((line for line in result.err.splitlines() if "tbsync:" in line), "")
@@ -118,6 +123,19 @@ def other_ways(tap, alpha, beta):
     alpha.remove("guest3b")
 
 
+def restored(tap, alpha, gamma):
+    """A saved guest is judged too: /lab is storage that all hosts share."""
+    alpha.start("guest4")
+    alpha.must("virsh", "save", "guest4", "/lab/guest4.save")
+    result = gamma.run("virsh", "restore", "/lab/guest4.save")
+    tap.ok(result.status != 0 and "tbsync:" in result.err and "power9" in result.err,
+           "a guest that was saved on POWER9 is not restored on POWER8", result)
+    tap.ok(not gamma.ever_started("guest4"), "nothing was started on gamma")
+    result = alpha.run("virsh", "restore", "/lab/guest4.save")
+    tap.ok(result.status == 0 and alpha.runs("guest4"), "it is restored on POWER9", result)
+    alpha.remove("guest4")
+
+
 def story(tap, lab, alpha, beta, gamma):
     lab.link_all()
     allowed_and_planned(tap, alpha, beta)
@@ -128,6 +146,7 @@ def story(tap, lab, alpha, beta, gamma):
     costs(tap, beta)
     source_away(tap, alpha, beta)
     other_ways(tap, alpha, beta)
+    restored(tap, alpha, gamma)
     for host in lab.hosts:
         tap.has(host.must("tbsyncctl", "status"), ["SIMULATED"], f"tbsyncctl status of {host.name} says that it is simulated")
 
