@@ -3,6 +3,7 @@
 
 #include "link-names.h"
 #include "pem-file.h"
+#include "tb-clock.h"
 
 #include <errno.h>
 #include <gnutls/crypto.h>
@@ -82,11 +83,26 @@ static char *text_issuer(gnutls_x509_crt_t leaf)
     return text;
 }
 
+/* GnuTLS does not say whose dates are wrong. */
+static char *text_dates(guint status, gnutls_x509_crt_t leaf)
+{
+    time_t from_s = gnutls_x509_crt_get_activation_time(leaf), until_s = gnutls_x509_crt_get_expiration_time(leaf);
+    gint64 now_s = tb_clock_real_ns() / 1000000000;
+    g_autofree char *from = text_date(from_s);
+    g_autofree char *until = text_date(until_s);
+    g_autofree char *issuer = text_issuer(leaf);
+
+    if (until_s <= now_s)
+        return g_strdup_printf("expired on %s", until);
+    if (from_s > now_s)
+        return g_strdup_printf("is not yet valid: only from %s", from);
+    return g_strdup_printf("is signed by '%s', whose certificate %s", issuer,
+                           status & GNUTLS_CERT_EXPIRED ? "has expired" : "is not yet valid");
+}
+
 /* What is wrong with a certificate, as the end of a sentence that begins with "certificate". */
 static char *text_status(guint status, gnutls_x509_crt_t leaf, gboolean for_server)
 {
-    g_autofree char *from = text_date(gnutls_x509_crt_get_activation_time(leaf));
-    g_autofree char *until = text_date(gnutls_x509_crt_get_expiration_time(leaf));
     g_autofree char *issuer = text_issuer(leaf);
 
     if (status & GNUTLS_CERT_REVOKED)
@@ -95,10 +111,8 @@ static char *text_status(guint status, gnutls_x509_crt_t leaf, gboolean for_serv
         return g_strdup_printf("is not signed by our CA but by '%s'", issuer);
     if (status & GNUTLS_CERT_SIGNATURE_FAILURE)
         return g_strdup_printf("has a signature that our CA '%s' did not make", issuer);
-    if (status & GNUTLS_CERT_EXPIRED)
-        return g_strdup_printf("or its CA's has expired (it is valid until %s)", until);
-    if (status & GNUTLS_CERT_NOT_ACTIVATED)
-        return g_strdup_printf("or its CA's is not yet valid (it is valid from %s)", from);
+    if (status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED))
+        return text_dates(status, leaf);
     if (status & GNUTLS_CERT_PURPOSE_MISMATCH)
         return g_strdup_printf("is not for TLS %ss (extended key usage)", for_server ? "server" : "client");
     if (status & (GNUTLS_CERT_SIGNER_NOT_CA | GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE))

@@ -198,7 +198,7 @@ static int on_echoed(sd_bus_message *m, void *data, sd_bus_error *ret_error)
     if (right)
         count->replies++;
     else
-        count->failures++;
+        count->wrong++;
     return 0;
 }
 

@@ -47,9 +47,9 @@ void link_wait(const int *counter, int least);
 /* Runs the loop until nothing is ready. */
 void link_settle(void);
 
-/* Calls Echo with `size_bytes` of a pattern; *replies is incremented when the right answer is there, *failures when it
- * fails. Both must outlive the call. */
+/* Calls Echo with `size_bytes` of a pattern; `replies` counts the right answers, `failures` the errors, `wrong` the
+ * answers with other bytes. `count` must outlive the call. */
 typedef struct EchoCount {
-    int replies, failures;
+    int replies, failures, wrong;
 } EchoCount;
 void link_call_echo(sd_bus *bus, gsize size_bytes, EchoCount *count);

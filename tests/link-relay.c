@@ -11,7 +11,6 @@ struct LinkRelay {
     GThread *thread;
     int listen_fd;
     gsize passed_bytes; /* in the direction of the plan */
-    gboolean changed;
 };
 
 /* FALSE at the end of the connection. */
@@ -25,10 +24,8 @@ static gboolean relay_pass(LinkRelay *relay, int from, int to, gboolean change)
     if (change) {
         gsize at = relay->plan.at_bytes - relay->passed_bytes;
 
-        if (relay->plan.at_bytes >= relay->passed_bytes && at < (gsize) n) {
+        if (relay->plan.at_bytes >= relay->passed_bytes && at < (gsize) n)
             buffer[at] ^= relay->plan.flip;
-            relay->changed = TRUE;
-        }
         relay->passed_bytes += (gsize) n;
     }
     return send(to, buffer, (size_t) n, MSG_NOSIGNAL) == n;
@@ -73,12 +70,8 @@ LinkRelay *link_relay_new(const LinkRelayPlan *plan, guint16 *ret_port)
     return relay;
 }
 
-gboolean link_relay_join(LinkRelay *relay)
+void link_relay_join(LinkRelay *relay)
 {
-    gboolean changed;
-
     g_thread_join(relay->thread);
-    changed = relay->changed;
     g_free(relay);
-    return changed;
 }

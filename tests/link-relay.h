@@ -17,5 +17,5 @@ typedef struct LinkRelayPlan {
 /* Relays one connection, in a thread of its own, until either end closes. */
 LinkRelay *link_relay_new(const LinkRelayPlan *plan, guint16 *ret_port);
 
-/* Waits for it; whether the byte to change came by. */
-gboolean link_relay_join(LinkRelay *relay);
+/* Waits for it. */
+void link_relay_join(LinkRelay *relay);

@@ -39,7 +39,7 @@ static const Files cases[] = {
     { "key-is-of-another-certificate", .key = "gamma-key.pem", .file = "gamma-key.pem",
       .text = "not the one of the certificate" },
     { "certificate-has-expired", .cert = "expired-cert.pem", .key = "expired-key.pem", .file = "expired-cert.pem",
-      .text = "has expired" },
+      .text = "certificate expired on 20" },
     { "certificate-is-not-yet-valid", .cert = "future-cert.pem", .key = "future-key.pem", .file = "future-cert.pem",
       .text = "not yet valid" },
     { "certificate-is-of-another-ca", .cert = "stray-cert.pem", .key = "stray-key.pem", .file = "stray-cert.pem",
