@@ -113,7 +113,8 @@ enum {
     MODE_VARIANT_LIMIT,   /* a limit, b PVR without that level: QEMU would not start */
     MODE_VARIANT_NUMERIC, /* a power7+, b QEMU version from 9.2 on, which orders modes by number
                            * and refuses this one on CPUs after POWER7+ */
-    MODE_VARIANT_HOST,    /* a mode, b level that the destination (LPAR, nested) itself runs at */
+    MODE_VARIANT_HOST,    /* a mode, or level of a raw guest; b level that the destination (LPAR,
+                           * nested) itself runs at */
     MODE_VARIANT_DD1,     /* a mode, b PVR: KVM gives no compat mode on POWER9 DD1 */
 };
 

@@ -216,9 +216,16 @@ static uint32_t guest_pvr(const Judgement *j)
     return FACT_KNOWN(j->in->guest, GUEST_PVR) ? j->in->guest->pvr : j->source.pvr;
 }
 
+/* What a raw guest makes of its CPU: all of it, up to the level of the host below it. */
+static CompatMode raw_level(const Judgement *j, uint32_t pvr)
+{
+    return j->source.host_level != COMPAT_RAW ? j->source.host_level : cpu_own_mode(pvr);
+}
+
 static void judge_raw_pvr(Judgement *j)
 {
     uint32_t pvr = guest_pvr(j);
+    CompatMode host_level = j->dest.host_level;
 
     if (pvr == 0)
         judge_unknown(j, "pvr", 2, severity_if(j->in->policy->unknown_facts_block));
@@ -227,6 +234,10 @@ static void judge_raw_pvr(Judgement *j)
             j, &(Finding){ FINDING_RAW_PVR_MISMATCH, SEVERITY_BLOCK, .a = value_pvr(pvr),
                            .b = value_pvr(j->dest.pvr),
                            .variant = cpu_family_of_pvr(pvr) == cpu_family_of_pvr(j->dest.pvr) });
+    else if (host_level != COMPAT_RAW && raw_level(j, pvr) > host_level)
+        judge_add(j, &(Finding){ FINDING_COMPAT_MODE_UNSUPPORTED, SEVERITY_BLOCK,
+                                 .a = value_mode(raw_level(j, pvr)), .b = value_mode(host_level),
+                                 .variant = MODE_VARIANT_HOST });
     else if (j->mode != COMPAT_RAW && j->mode != cpu_own_mode(j->dest.pvr))
         judge_add(j, &(Finding){ FINDING_QEMU_VERSION_LOSES_STATE, SEVERITY_WARN,
                                  .a = value_version(j->source.qemu_version),

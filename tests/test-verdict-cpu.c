@@ -198,6 +198,23 @@ static void test_lpar_is_judged_by_its_level(void)
     assert_value(&finding->a, VALUE_MODE, COMPAT_POWER9);
 }
 
+static void test_raw_guest_on_an_lpar_has_its_level(void)
+{
+    g_autofree World *w = g_new0(World, 1);
+    const Finding *finding;
+
+    world_init(w, PVR_POWER10, PVR_POWER10);
+    set_mode(w, COMPAT_RAW);
+    SET(&w->dest, HOST_COMPAT_LEVEL, compat_level, COMPAT_POWER9);
+    finding = assert_only(w, FINDING_COMPAT_MODE_UNSUPPORTED, SEVERITY_BLOCK, MODE_VARIANT_HOST);
+    assert_value(&finding->a, VALUE_MODE, COMPAT_POWER10);
+    assert_value(&finding->b, VALUE_MODE, COMPAT_POWER9);
+    SET(&w->source, HOST_COMPAT_LEVEL, compat_level, COMPAT_POWER9);
+    assert_clean(w);
+    UNSET(&w->dest, HOST_COMPAT_LEVEL); /* up is no loss */
+    assert_not_found(w, FINDING_COMPAT_MODE_UNSUPPORTED);
+}
+
 static void test_mode_newer_than_limit_is_warned_of(void)
 {
     g_autofree World *w = g_new0(World, 1);
@@ -476,6 +493,8 @@ int main(int argc, char **argv)
     g_test_add_func("/verdict-cpu/modes-a-version-does-not-know",
                     test_modes_a_version_does_not_know);
     g_test_add_func("/verdict-cpu/lpar-is-judged-by-its-level", test_lpar_is_judged_by_its_level);
+    g_test_add_func("/verdict-cpu/raw-guest-on-an-lpar-has-its-level",
+                    test_raw_guest_on_an_lpar_has_its_level);
     g_test_add_func("/verdict-cpu/mode-newer-than-limit-is-warned-of",
                     test_mode_newer_than_limit_is_warned_of);
     g_test_add_func("/verdict-cpu/kernel-older-than-the-mode", test_kernel_older_than_the_mode);
