@@ -288,6 +288,107 @@ static void test_planning_asks_for_no_relation(void)
     assert_clean(w);
 }
 
+/* --- any facts at all --- */
+
+static uint32_t one_of(const uint32_t *values, gsize n)
+{
+    return values[g_test_rand_int_range(0, (gint32)n)];
+}
+
+#define ONE_OF(...)                                                                                \
+    one_of((const uint32_t[]){ __VA_ARGS__ },                                                      \
+           sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t))
+
+/* Most facts stay as they are, or hardly any world would be allowed. */
+#define RARELY if (g_test_rand_int_range(0, 8) == 0)
+
+static void randomise_caps(int8_t *caps, int lowest)
+{
+    for (int cap = 0; cap < CAP_COUNT; cap++)
+        if (g_test_rand_int_range(0, 100) == 0)
+            caps[cap] = (int8_t)g_test_rand_int_range(lowest, 5);
+}
+
+static void randomise_host(HostFacts *host)
+{
+    RARELY set_pvr(host, ONE_OF(PVR_970, PVR_POWER7, PVR_POWER8, 0x004e1201, 0x004e0100,
+                                PVR_POWER10, PVR_POWER11, 0x00830000));
+    RARELY host->qemu_version = ONE_OF(V(2, 0), V(2, 9), V(4, 2), V(7, 2), V(9, 2), V(10, 0),
+                                       QEMU_VERSION(10, 0, 5), V(10, 2));
+    RARELY host->kvm = ONE_OF(KVM_NONE, KVM_PR);
+    RARELY host->tb_offset = false;
+    RARELY host->timebase_hz = 33300000;
+    RARELY host->mmu = ONE_OF(MMU_HASH, MMU_RADIX, MMU_HASH | MMU_RADIX);
+    RARELY SET(host, HOST_COMPAT_LEVEL, compat_level, COMPAT_POWER9);
+    RARELY SET(host, HOST_NESTED, nested, true);
+    randomise_caps(host->caps, 0);
+    RARELY host->known &= ~((uint64_t)g_test_rand_int() | FACT_BIT(HOST_MMU));
+}
+
+static void randomise_guest(GuestFacts *guest)
+{
+    static const char *const machines[] = { "pseries", "pseries-2.9", "pseries-4.0",
+                                            "pseries-jammy" };
+
+    RARELY SET(guest, GUEST_MAX_CPU_COMPAT, max_cpu_compat, g_test_rand_int_range(0, COMPAT_COUNT));
+    RARELY SET(guest, GUEST_EFFECTIVE_MODE, effective_mode, g_test_rand_int_range(0, COMPAT_COUNT));
+    RARELY SET(guest, GUEST_IC_MODE, ic_mode, ONE_OF(IC_DUAL, IC_XICS, IC_XIVE));
+    RARELY set_machine(guest, machines[g_test_rand_int_range(0, G_N_ELEMENTS(machines))]);
+    RARELY SET(guest, GUEST_PVR, pvr, ONE_OF(PVR_POWER8, PVR_POWER9));
+    randomise_caps(guest->caps, -1);
+    RARELY guest->known &= ~(uint64_t)g_test_rand_int() | FACT_BIT(GUEST_ARCH) |
+                           FACT_BIT(GUEST_ACCEL) | FACT_BIT(GUEST_ACTIVE);
+}
+
+static void randomise(World *w)
+{
+    world_init(w, PVR_POWER9, PVR_POWER9);
+    randomise_host(&w->source);
+    randomise_host(&w->dest);
+    randomise_guest(&w->guest);
+    randomise_guest(&w->incoming);
+    RARELY w->relation.state = (RelationState)ONE_OF(RELATION_NONE, RELATION_STEPPED);
+    RARELY w->guest.accel = w->incoming.accel = ACCEL_TCG;
+    RARELY w->policy.unknown_mode = (UnknownMode)ONE_OF(0, 1, 2);
+}
+
+static void assert_sound(const Verdict *verdict)
+{
+    bool blocks = false;
+
+    for (int i = 0; i < verdict->n_findings; i++) {
+        blocks |= verdict->findings[i].severity == SEVERITY_BLOCK;
+        g_assert_true(i == 0 || verdict->findings[i - 1].severity >= verdict->findings[i].severity);
+        g_assert_true(verdict->findings[i].code != FINDING_TIMEBASE_COULD_GO_BACK);
+    }
+    g_assert_cmpint(verdict->decision, ==, blocks ? DECISION_BLOCK : DECISION_ALLOW);
+    g_assert_true(!verdict->plan.known || verdict->plan.jump_ticks.lo >= 0);
+}
+
+/* Not to know a fact that a verdict under KVM stands on makes nothing better. */
+static void test_unknown_is_never_read_as_compatible(void)
+{
+    static const HostField vital[] = { HOST_PVR, HOST_KVM, HOST_TIMEBASE_HZ, HOST_TB_OFFSET };
+    g_autofree World *w = g_new0(World, 1);
+    int allowed = 0;
+
+    for (int i = 0; i < 200000; i++) {
+        HostField lost = vital[i % (int)G_N_ELEMENTS(vital)];
+
+        randomise(w);
+        judge(&w->in, &w->verdict);
+        assert_sound(&w->verdict);
+        allowed += w->verdict.decision == DECISION_ALLOW;
+        if (w->guest.accel == ACCEL_TCG)
+            continue;
+        UNSET(&w->dest, lost);
+        judge(&w->in, &w->verdict);
+        assert_sound(&w->verdict);
+        g_assert_cmpint(w->verdict.decision, ==, DECISION_BLOCK);
+    }
+    g_assert_cmpint(allowed, >, 1000); /* or the worlds are no worlds */
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -320,5 +421,7 @@ int main(int argc, char **argv)
     g_test_add_func("/verdict/offline-migration-asks-whether-it-could-start",
                     test_offline_migration_asks_whether_it_could_start);
     g_test_add_func("/verdict/planning-asks-for-no-relation", test_planning_asks_for_no_relation);
+    g_test_add_func("/verdict/unknown-is-never-read-as-compatible",
+                    test_unknown_is_never_read_as_compatible);
     return g_test_run();
 }
