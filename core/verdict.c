@@ -122,10 +122,12 @@ static void side_set_host(Side *side, const HostFacts *host, bool kvm)
     }
 }
 
-/* TCG: the model is the CPU. A model that does not exist there leaves the PVR unknown. */
+/* TCG: the model is the CPU. A model that does not exist there leaves the PVR unknown. Of the host
+ * on which a guest was saved nothing is known but that its CPU was of the model that the guest asks
+ * for: KVM takes no other (Linux book3s_hv.c, kvm_arch_vcpu_ioctl_set_sregs_hv). */
 static void side_set_model(Side *side, const GuestFacts *guest)
 {
-    if (side->hardware || !FACT_KNOWN(guest, GUEST_CPU_MODEL))
+    if ((side->hardware && side->host) || !FACT_KNOWN(guest, GUEST_CPU_MODEL))
         return;
     side->pvr = cpu_model_pvr(guest->cpu_model, side->qemu_version);
     side->pvr_known = side->pvr != 0;

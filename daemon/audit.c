@@ -14,6 +14,7 @@ typedef struct Open {
     JsonObject *record;
     AuditSubject subject;
     guint expiry_source;
+    guint renew_source;
     gboolean holds; /* the stamp clock, from the start of QEMU on */
     TbTicks
         started; /* this host's timebase when QEMU was seen to run here, its CPUs still stopped */
@@ -36,6 +37,7 @@ static void open_free(void *pointer)
 
     g_clear_handle_id(&open->expiry_source, g_source_remove);
     g_clear_handle_id(&open->ask_source, g_source_remove);
+    g_clear_handle_id(&open->renew_source, g_source_remove);
     if (open->holds)
         stamp_clock_release(open->audit->params.stamps);
     json_object_unref(open->record);
@@ -72,6 +74,30 @@ static void save(const Open *open)
     ledger_put_async(open->audit->params.ledger, open->id, open->record, NULL, NULL);
 }
 
+/* A transfer may take longer than the plan's relation is good for. */
+static gboolean on_renew(void *data)
+{
+    Open *open = data;
+    const AuditParams *params = &open->audit->params;
+    Interval now_ticks = params->relation(open->subject.source, params->data);
+    OffsetQuery query = {
+        .relation_ticks =
+            plan_relation(now_ticks, open->subject.timebase_hz, params->drift_bound_ppb),
+        .source_offset_ticks = open->subject.offset_ticks,
+        .ahead_ticks = open->subject.ahead_ticks,
+    };
+    OffsetPlan plan = offset_plan(&query);
+
+    if (!plan.known) {
+        /* Better none than one that may be wrong. */
+        withdraw_plan(open);
+        return G_SOURCE_CONTINUE;
+    }
+    record_set_plan(open->record, &plan, tb_clock_real_ns());
+    publish_plan(open);
+    return G_SOURCE_CONTINUE;
+}
+
 /* Frees `open`. */
 static void close_record(Open *open, RecordState state)
 {
@@ -106,6 +132,8 @@ void audit_open(Audit *audit, const char *id, const MigrationCase *c, JsonObject
     open->expiry_source = g_timeout_add(AUDIT_EXPIRY_MS, on_expiry, open);
     g_hash_table_insert(audit->open, open->uuid, open);
     publish_plan(open);
+    if (json_object_has_member(record, "plan"))
+        open->renew_source = g_timeout_add(audit->params.renew_period_ms, on_renew, open);
 }
 
 static const GuestEntry nothing_known = { .ahead_lo_ticks = G_MININT64,
@@ -224,6 +252,7 @@ static void on_arrived(Open *open)
         open->arrival.run_lo = open->started_known ? open->started : open->arrival.run_hi;
     }
     g_clear_handle_id(&open->expiry_source, g_source_remove);
+    g_clear_handle_id(&open->renew_source, g_source_remove);
     record_set_state(open->record, RECORD_COMPLETED);
     withdraw_plan(open);
     save(open);
@@ -347,6 +376,8 @@ Audit *audit_new(const AuditParams *params)
     audit->params = *params;
     audit->plans = g_build_filename(params->runtime_directory, "plans", NULL);
     audit->params.runtime_directory = NULL;
+    if (audit->params.renew_period_ms == 0)
+        audit->params.renew_period_ms = PLAN_VALID_S * 1000 / 2;
     if (audit->params.ask_period_ms == 0)
         audit->params.ask_period_ms = AUDIT_ASK_PERIOD_MS;
     audit->open = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, open_free);

@@ -37,6 +37,7 @@ typedef struct AuditParams {
     StampClock *stamps;
     const char *runtime_directory; /* copied */
     guint32 drift_bound_ppb;
+    guint renew_period_ms; /* between two versions of an open plan; 0: half of PLAN_VALID_S */
     guint ask_period_ms; /* between two questions to the source; 0: AUDIT_ASK_PERIOD_MS */
     /* Asks the peer `source` for the departure of a guest; `done` comes once, later, or never if
      * FALSE is returned (no link). */

@@ -176,10 +176,12 @@ static void decide_without_source(GTask *task, FindingCode code)
     record_and_answer(task);
 }
 
-static void take_relation(MigrationCase *c, const RelationBounds *peer_minus_local)
+static void take_relation(MigrationCase *c, const RelationBounds *peer_minus_local,
+                          const Config *config)
 {
     c->relation = *peer_minus_local;
-    c->relation.tb_ticks = interval_neg(peer_minus_local->tb_ticks);
+    c->relation.tb_ticks = plan_relation(interval_neg(peer_minus_local->tb_ticks),
+                                         c->destination.timebase_hz, config->drift_bound_ppb);
     c->relation.tod_ns = interval_neg(peer_minus_local->tod_ns);
     c->has_relation = TRUE;
 }
@@ -196,12 +198,12 @@ static void on_burst(GObject *source, GAsyncResult *result, void *data)
         return;
     peer = peers_by_name(check->hooks->params.peers, check->peer_name);
     if (peer && peer_burst_finish(peer, result, &bounds, &error)) {
-        take_relation(&check->answer->c, &bounds);
+        take_relation(&check->answer->c, &bounds, check->hooks->config);
     } else if (peer) {
         /* The relation of earlier samples still holds, only wider; judge() looks at its age. */
         g_debug("burst with %s: %s", check->peer_name, error->message);
         bounds = peer_relation(peer);
-        take_relation(&check->answer->c, &bounds);
+        take_relation(&check->answer->c, &bounds, check->hooks->config);
     }
     decide(task);
     record_and_answer(task);

@@ -242,6 +242,8 @@ static gboolean probe_host(Manager *manager, GError **error)
     for (char **s = config->host_assignments; s && *s; s++)
         if (!host_facts_assign(host, *s, error))
             return FALSE;
+    if (config->host_assignments && config->host_assignments[0])
+        g_clear_pointer(&manager->kvm_note, g_free); /* it is about the machine, not about what it plays */
     g_strlcpy(host->name, config->name, sizeof host->name);
     FACT_SET(host, HOST_NAME);
     host->simulated = config->tb_simulated || *config->root != '\0' ||

@@ -68,6 +68,8 @@ static gboolean fill_destination(const PreflightParams *params, const char *host
         if (!host_facts_assign(&c->destination, assume[i], error))
             return FALSE;
     c->relation = peer_relation(peer); /* peer minus local is destination minus source */
+    c->relation.tb_ticks = plan_relation(c->relation.tb_ticks, c->destination.timebase_hz,
+                                         params->config->drift_bound_ppb);
     c->has_relation = TRUE;
     if (peer_state(peer) != PEER_LINKED)
         answer->unreachable = g_strdupv((char **)(const char *const[]){ host, NULL });

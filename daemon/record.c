@@ -5,6 +5,13 @@
 #include "findings.h"
 #include "ledger.h"
 
+Interval plan_relation(Interval now_ticks, guint64 timebase_hz, guint32 drift_bound_ppb)
+{
+    gint64 valid_ticks = int64_from_wide((__int128)timebase_hz * PLAN_VALID_S);
+
+    return interval_widen(now_ticks, mul_div_ceil(valid_ticks, drift_bound_ppb, NS_PER_S));
+}
+
 JudgeInput migration_case_input(const MigrationCase *c)
 {
     return (JudgeInput){
@@ -63,6 +70,7 @@ static void build_head(const RecordHead *head, const MigrationCase *c, JsonBuild
     add_word(builder, "destination", c->destination.name);
     add_int(builder, "asked_real_ns", head->asked_real_ns);
     add_int(builder, "decided_real_ns", head->decided_real_ns);
+    add_int(builder, "plan_valid_until_real_ns", head->decided_real_ns + PLAN_VALID_S * NS_PER_S);
     add_int(builder, "timebase_hz", (gint64)head->timebase_hz);
     json_builder_set_member_name(builder, "simulated");
     json_builder_add_boolean_value(builder, c->destination.simulated);
@@ -84,6 +92,26 @@ JsonObject *record_new(const RecordHead *head, const MigrationCase *c, const Ver
     json_builder_end_object(builder);
     root = json_builder_get_root(builder);
     return json_node_dup_object(root);
+}
+
+void record_set_plan(JsonObject *record, const OffsetPlan *plan, gint64 made_real_ns)
+{
+    g_autoptr(GVariant) dict = g_variant_ref_sink(offset_plan_to_variant(plan));
+    JsonObject *object = json_object_new();
+    GVariantIter iter;
+    const char *key;
+    GVariant *value;
+
+    g_variant_iter_init(&iter, dict);
+    while (g_variant_iter_loop(&iter, "{&sv}", &key, &value)) {
+        if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN))
+            json_object_set_boolean_member(object, key, g_variant_get_boolean(value));
+        else
+            json_object_set_int_member(object, key, g_variant_get_int64(value));
+    }
+    json_object_set_object_member(record, "plan", object);
+    json_object_set_int_member(record, "plan_valid_until_real_ns",
+                               made_real_ns + PLAN_VALID_S * NS_PER_S);
 }
 
 void record_set_state(JsonObject *record, RecordState state)

@@ -10,6 +10,13 @@
 
 #include "verdict.h"
 
+/* A plan has to hold when the guest resumes, which is later than when it was made: the relation is
+ * widened by the drift of so long. An open plan is made anew before that. */
+#define PLAN_VALID_S 60
+
+/* The relation from `now` until PLAN_VALID_S later. */
+Interval plan_relation(Interval now_ticks, guint64 timebase_hz, guint32 drift_bound_ppb);
+
 /* Owns all facts that findings point into: must live as long as the verdict made from it. */
 typedef struct MigrationCase {
     JudgeKind kind;
@@ -20,7 +27,7 @@ typedef struct MigrationCase {
     GuestFacts incoming;
     HostFacts destination;
     gboolean has_relation;
-    RelationBounds relation; /* destination minus source */
+    RelationBounds relation; /* destination minus source, from now until PLAN_VALID_S later */
     Policy policy;
 } MigrationCase;
 
@@ -53,3 +60,6 @@ JsonObject *record_new(const RecordHead *head, const MigrationCase *c, const Ver
 
 /* Replaces the state of a record. */
 void record_set_state(JsonObject *record, RecordState state);
+
+/* Replaces the plan of a record by a known one made at that time of day. */
+void record_set_plan(JsonObject *record, const OffsetPlan *plan, gint64 made_real_ns);

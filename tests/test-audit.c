@@ -16,6 +16,9 @@ typedef struct Fixture {
     Departure departure; /* what the source says */
     gboolean unreachable;
     guint asked;
+    gboolean relation_lost;
+    Interval relation;
+    guint related; /* times the relation was asked for */
 } Fixture;
 
 typedef struct Answer {
@@ -53,7 +56,13 @@ static gboolean ask_departure(const char *source, const char *uuid, AuditDepartu
 /* The source's timebase is 1000 ticks behind. */
 static Interval relation(const char *source, void *data)
 {
-    return interval_of(990, 1010);
+    Fixture *f = data;
+
+    f->related++;
+    if (f->relation_lost)
+        return INTERVAL_UNBOUNDED;
+    return interval_is_empty(f->relation) || f->relation.hi == 0 ? interval_of(990, 1010)
+                                                                 : f->relation;
 }
 
 static void start(Fixture *f)
@@ -61,6 +70,7 @@ static void start(Fixture *f)
     AuditParams params = { .runtime_directory = f->directory,
                            .drift_bound_ppb = 100000,
                            .ask_period_ms = 2,
+                           .renew_period_ms = 2,
                            .ask_departure = ask_departure,
                            .relation = relation,
                            .data = f };
@@ -174,7 +184,7 @@ static void test_arrival_completes_the_record(Fixture *f, gconstpointer data)
 
     open_record(f, "a");
     g_assert_true(g_file_get_contents(f->plan, &plan, NULL, NULL));
-    g_assert_cmpstr(plan, ==, "{\"offset_ticks\":16777216}");
+    g_assert_cmpstr(plan, ==, "{\"offset_ticks\":16777216}"); /* as it was decided */
     event(f, GUEST_EVENT_INCOMING_STARTED);
     assert_state(f, "a", "arriving");
     event(f, GUEST_EVENT_RESUMED_CPUS);
@@ -243,6 +253,37 @@ static void test_source_that_stays_silent_is_recorded(Fixture *f, gconstpointer 
     figures = json_object_get_object_member(json_node_get_object(node), "audit");
     g_assert_false(json_object_get_boolean_member(figures, "known"));
     g_assert_cmpstr(json_object_get_string_member(figures, "why"), !=, "");
+}
+
+static gint64 published_offset(const Fixture *f)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(JsonNode) node = NULL;
+
+    if (!g_file_get_contents(f->plan, &text, NULL, NULL))
+        return -1;
+    node = json_from_string(text, NULL);
+    return json_object_get_int_member(json_node_get_object(node), "offset_ticks");
+}
+
+static void test_open_plan_follows_the_relation(Fixture *f, gconstpointer data)
+{
+    /* the destination's timebase is 10 units behind: 10 units of offset, one more for the drift
+     * until the plan is renewed */
+    f->relation = interval_of(-10 * TB_OFFSET_UNIT_TICKS, -10 * TB_OFFSET_UNIT_TICKS + 1);
+    open_record(f, "a");
+    while (published_offset(f) != 11 * TB_OFFSET_UNIT_TICKS)
+        g_main_context_iteration(NULL, TRUE);
+    f->relation_lost = TRUE;
+    while (published_offset(f) != -1) /* better none than a wrong one */
+        g_main_context_iteration(NULL, TRUE);
+    f->relation_lost = FALSE;
+    while (published_offset(f) != 11 * TB_OFFSET_UNIT_TICKS)
+        g_main_context_iteration(NULL, TRUE);
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    wait_until_closed(f);
+    g_assert_cmpint(published_offset(f), ==, -1);
 }
 
 static void test_paused_guest_has_no_blackout(Fixture *f, gconstpointer data)
@@ -341,6 +382,7 @@ int main(int argc, char **argv)
     ADD("arrival-completes-the-record", test_arrival_completes_the_record);
     ADD("figures-contain-the-truth", test_figures_contain_the_truth);
     ADD("source-that-stays-silent-is-recorded", test_source_that_stays_silent_is_recorded);
+    ADD("open-plan-follows-the-relation", test_open_plan_follows_the_relation);
     ADD("paused-guest-has-no-blackout", test_paused_guest_has_no_blackout);
     ADD("events-are-kept-in-order", test_events_are_kept_in_order);
     ADD("failure-is-recorded", test_failure_is_recorded);

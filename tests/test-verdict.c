@@ -247,6 +247,22 @@ static void test_restored_guests_mode_is_assumed(void)
     assert_found(w, FINDING_MODE_UNKNOWN, SEVERITY_BLOCK, 2);
 }
 
+static void test_restored_guest_was_saved_on_the_cpu_it_asks_for(void)
+{
+    g_autofree World *w = g_new0(World, 1);
+    const Finding *finding;
+
+    world_init(w, PVR_POWER9, PVR_POWER8);
+    w->in.kind = JUDGE_RESTORE;
+    w->in.source = NULL;
+    UNSET(&w->guest, GUEST_EFFECTIVE_MODE);
+    UNSET(&w->guest, GUEST_MMU);
+    world_copy(w->guest.cpu_model, "POWER9", sizeof w->guest.cpu_model);
+    FACT_SET(&w->guest, GUEST_CPU_MODEL);
+    finding = assert_found(w, FINDING_COMPAT_MODE_UNSUPPORTED, SEVERITY_BLOCK, 0);
+    assert_value(&finding->a, VALUE_MODE, COMPAT_POWER9);
+}
+
 static void test_restored_tcg_guest_was_saved_by_a_qemu_like_ours(void)
 {
     g_autofree World *w = g_new0(World, 1);
@@ -416,6 +432,8 @@ int main(int argc, char **argv)
                     test_restore_is_judged_against_this_host_alone);
     g_test_add_func("/verdict/restored-guests-mode-is-assumed",
                     test_restored_guests_mode_is_assumed);
+    g_test_add_func("/verdict/restored-guest-was-saved-on-the-cpu-it-asks-for",
+                    test_restored_guest_was_saved_on_the_cpu_it_asks_for);
     g_test_add_func("/verdict/restored-tcg-guest-was-saved-by-a-qemu-like-ours",
                     test_restored_tcg_guest_was_saved_by_a_qemu_like_ours);
     g_test_add_func("/verdict/offline-migration-asks-whether-it-could-start",
