@@ -14,6 +14,7 @@ import traceback
 HERE = pathlib.Path(__file__).resolve().parent
 LAB = HERE / "lab"
 PATIENCE_S = 60
+BUG = r"CRITICAL|AddressSanitizer|LeakSanitizer: detected|runtime error|[Aa]ssertion"
 
 
 class Result:
@@ -165,10 +166,10 @@ class Lab:
         for host in self.hosts:
             host.wait_linked(*(peer.name for peer in self.hosts if peer is not host))
 
-    def logs(self):
+    def logs(self, lines=40):
         for host in self.hosts:
-            log = (("journalctl", "-q", "--no-pager", "-u", "tbsyncd", "-n", "40") if self.mode == "systemd" else
-                   ("tail", "-n", "40", "/var/log/tbsyncd.log"))
+            log = (("journalctl", "-q", "--no-pager", "-u", "tbsyncd", "-n", str(lines)) if self.mode == "systemd" else
+                   ("tail", "-n", str(lines), "/var/log/tbsyncd.log"))
             yield f"--- tbsyncd on {host.name}"
             yield from self.call("exec", host.name, *log).text.splitlines()
 
@@ -215,6 +216,8 @@ def main(story, hosts, mode="ns"):
         with Lab(hosts, mode) as lab:
             try:
                 story(tap, lab, *lab.hosts)
+                bugs = [line for line in lab.logs(lines=100000) if re.search(BUG, line)]
+                tap.ok(not bugs, "no daemon found a bug in itself", "\n".join(bugs))
             finally:
                 if tap.failed or sys.exc_info()[0]:
                     for line in lab.logs():
