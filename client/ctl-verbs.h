@@ -13,3 +13,6 @@ int ctl_replay(Ctl *ctl, int argc, char **argv);
 
 extern const char ctl_explain_help[];
 int ctl_explain(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_hook_help[];
+int ctl_hook(Ctl *ctl, int argc, char **argv);

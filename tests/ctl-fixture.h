@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A private bus with a made-up org.tbsyncd1 on it, and the built tbsyncctl run against them. For test-ctl*.c. */
+
+#include <gio/gio.h>
+#include <systemd/sd-bus.h>
+
+typedef struct Fixture {
+    GTestDBus *bus;
+    char *config;      /* path of a configuration file that does not exist yet */
+    sd_bus *service;   /* NULL: tbsyncd is not running */
+    GSource *source;
+    /* what the service answers */
+    const char *decision;
+    GVariant *findings; /* aa{sv} */
+    const char *error_name, *error_message; /* of all methods, if set */
+    gboolean hang;      /* methods are never answered */
+    gboolean die;       /* the service leaves the bus when it is called */
+    gboolean no_peers;
+    /* what it was asked */
+    guint calls;
+    char *member;
+    GVariant *guest;    /* a{sv} of CheckIncoming, CheckRestore */
+    char *text;         /* other arguments, separated by spaces */
+    /* how it is run */
+    gboolean no_bus;
+    gboolean as_user; /* else as root */
+} Fixture;
+
+Fixture *fixture_new(gboolean with_service);
+void fixture_free(Fixture *fixture);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fixture, fixture_free)
+
+/* One finding more, after the others. */
+void fixture_add_finding(Fixture *fixture, const char *severity, const char *code, const char *text, const char *advice);
+
+void fixture_write_config(Fixture *fixture, const char *text);
+
+typedef struct Run {
+    int status;
+    char *out, *err;
+} Run;
+
+/* Runs tbsyncctl with these words and that stdin (NULL: nothing) while the service answers. */
+Run fixture_run(Fixture *fixture, const char *input, gssize length, const char *const *words);
+void run_clear(Run *run);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+#define RUN(fixture, ...) fixture_run(fixture, NULL, 0, (const char *const[]){ __VA_ARGS__, NULL })
