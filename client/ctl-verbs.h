@@ -14,5 +14,26 @@ int ctl_replay(Ctl *ctl, int argc, char **argv);
 extern const char ctl_explain_help[];
 int ctl_explain(Ctl *ctl, int argc, char **argv);
 
+extern const char ctl_status_help[];
+int ctl_status(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_peers_help[];
+int ctl_peers(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_guests_help[];
+int ctl_guests(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_check_help[];
+int ctl_check(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_history_help[];
+int ctl_history(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_show_help[];
+int ctl_show(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_facts_help[];
+int ctl_facts(Ctl *ctl, int argc, char **argv);
+
 extern const char ctl_hook_help[];
 int ctl_hook(Ctl *ctl, int argc, char **argv);

@@ -13,6 +13,13 @@ static int run_help(Ctl *ctl, int argc, char **argv);
 
 /* In the order of `tbsyncctl --help`. */
 static const CtlVerb verbs[] = {
+    { "status", "", "Show this host, its peers and the last migrations", ctl_status_help, ctl_status },
+    { "peers", "[PEER]", "Show links and clock relations", ctl_peers_help, ctl_peers },
+    { "guests", "", "Show the guests of this host", ctl_guests_help, ctl_guests },
+    { "check", "GUEST HOST", "Tell whether a guest may migrate there", ctl_check_help, ctl_check },
+    { "history", "", "Show the migrations that came here", ctl_history_help, ctl_history },
+    { "show", "ID", "Show one migration", ctl_show_help, ctl_show },
+    { "facts", "", "Print what is known of this host", ctl_facts_help, ctl_facts },
     { "judge", "[FILE]", "Judge cases from a file, one JSON object a line", ctl_judge_help, ctl_judge },
     { "replay", "[FILE]", "Compute the clock relation from recorded exchanges", ctl_replay_help, ctl_replay },
     { "explain", "[CODE]", "Explain a finding code, or list all of them", ctl_explain_help, ctl_explain },

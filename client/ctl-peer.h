@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Peers as the daemon shows them on the bus: read, printed as a table, built as JSON. For status and peers. */
+
+#include <json-glib/json-glib.h>
+
+#include "ctl.h"
+#include "facts.h"
+#include "interval.h"
+
+typedef struct CtlPeer {
+    char *name, *address, *state, *error, *relation_state;
+    HostFacts host;    /* all unknown if it was never heard of */
+    Interval tb_ticks; /* peer minus this host, now */
+    Interval tod_ns;
+    gint64 age_ns;     /* of the newest exchange; -1: there was none */
+    guint32 exchanges;
+} CtlPeer;
+
+/* Array of CtlPeer by name. (transfer full) */
+GPtrArray *ctl_peers_load(Ctl *ctl, GError **error);
+
+gboolean ctl_peer_is_linked(const CtlPeer *peer);
+
+/* `timebase_hz`: this host's; 0: unknown, then nothing is said in microseconds. `detailed`: more columns. Why a peer
+ * is not linked follows the table. */
+void ctl_peers_print(const Ctl *ctl, const GPtrArray *peers, guint64 timebase_hz, gboolean detailed);
+
+/* One object per peer into an array that is open. */
+void ctl_peers_build_json(const GPtrArray *peers, guint64 timebase_hz, JsonBuilder *builder);
