@@ -243,7 +243,8 @@ static gboolean probe_host(Manager *manager, GError **error)
         if (!host_facts_assign(host, *s, error))
             return FALSE;
     if (config->host_assignments && config->host_assignments[0])
-        g_clear_pointer(&manager->kvm_note, g_free); /* it is about the machine, not about what it plays */
+        g_clear_pointer(&manager->kvm_note,
+                        g_free); /* it is about the machine, not about what it plays */
     g_strlcpy(host->name, config->name, sizeof host->name);
     FACT_SET(host, HOST_NAME);
     host->simulated = config->tb_simulated || *config->root != '\0' ||
@@ -302,6 +303,14 @@ static gboolean start_records(Manager *manager, GError **error)
     return TRUE;
 }
 
+/* As it is written in Listen=; "" if nobody listens. */
+static char *listen_text(const char *address, guint16 port)
+{
+    if (port == 0)
+        return g_strdup("");
+    return g_strdup_printf(strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
+}
+
 static gboolean start_peers(Manager *manager, GError **error)
 {
     g_autoptr(LinkTls) tls = load_tls(manager->config, error);
@@ -322,10 +331,8 @@ static gboolean start_peers(Manager *manager, GError **error)
     manager->peers = peers_new(&params, error);
     if (!manager->peers)
         return FALSE;
-    manager->listen = peers_listen_port(manager->peers)
-                          ? g_strdup_printf("%s:%u", manager->config->listen_address,
-                                            peers_listen_port(manager->peers))
-                          : g_strdup("");
+    manager->listen =
+        listen_text(manager->config->listen_address, peers_listen_port(manager->peers));
     return TRUE;
 }
 

@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "config.h"
+#include "error.h"
 #include "manager.h"
 #include "tbsyncd-config.h"
 
@@ -108,7 +109,9 @@ static int run(const char *config_file)
     process.manager = manager_new(&params, &error);
     if (!process.manager) {
         g_printerr("tbsyncd: %s\n", error->message);
-        return EXIT_FAILURE;
+        /* the unit does not start it again for what trying again cannot mend */
+        return g_error_matches(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID) ? EX_CONFIG
+                                                                          : EXIT_FAILURE;
     }
     g_unix_signal_add(SIGTERM, on_terminate, &process);
     g_unix_signal_add(SIGINT, on_terminate, &process);

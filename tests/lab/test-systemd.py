@@ -50,8 +50,8 @@ def service(tap, host):
            "a wrong configuration is refused, the running one stays")
     restarted = host.run("systemctl", "restart", "tbsyncd")
     tap.ok(restarted.status != 0, "with a wrong configuration the daemon does not start")
-    tries = host.must("systemctl", "show", "-P", "NRestarts", "tbsyncd").strip()
-    tap.ok(tries == "0", "and systemd does not try in vain", tries)
+    shown = host.must("systemctl", "show", "-p", "ActiveState,ExecMainStatus,NRestarts", "tbsyncd")
+    tap.has(shown, ["ActiveState=failed", "ExecMainStatus=78", "NRestarts=0"], "and systemd does not try in vain")
     host.config("wrong", None)
     host.must("systemctl", "start", "tbsyncd")
 
