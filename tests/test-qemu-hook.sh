@@ -45,6 +45,10 @@ xml=$(domain ppc64le pseries-7.2)
 check "ppc64le is asked" 7 yes
 xml=$(domain x86_64 pc-i440fx-7.2)
 check "another architecture is not asked" 0 no
+xml=$(domain x86_64 q35 | sed "s/<os>/<os firmware='efi'>/")
+check "firmware does not make another architecture ours" 0 no
+xml=$(domain ppc64 pseries-7.2 | sed "s/<os>/<os firmware='efi'>/")
+check "firmware does not hide a pseries guest" 7 yes
 xml=$(domain ppc64 powernv9)
 check "a machine that is no pseries is not asked" 0 no
 xml=$(domain ppc64 pseries-7.2 "  <metadata>
