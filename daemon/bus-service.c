@@ -8,6 +8,7 @@
 #include "error.h"
 #include "facts-codec.h"
 #include "findings.h"
+#include "log-control.h"
 #include "preflight.h"
 #include "sd-source.h"
 #include "sd-variant.h"
@@ -572,6 +573,8 @@ static int add_objects(BusService *service)
         r = sd_bus_add_node_enumerator(bus, NULL, PEER_PREFIX, on_enumerate_peers, service);
     if (r >= 0)
         r = sd_bus_add_object_manager(bus, NULL, ROOT_PATH);
+    if (r >= 0 && service->params.log)
+        r = log_control_add(bus, service->params.log);
     if (r >= 0)
         r = sd_bus_request_name_async(bus, NULL, BUS_NAME, 0, on_name, service);
     return r;

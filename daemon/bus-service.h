@@ -14,6 +14,7 @@
 #include "guests.h"
 #include "hooks.h"
 #include "ledger.h"
+#include "log.h"
 #include "peers.h"
 #include "tb-clock.h"
 
@@ -36,6 +37,7 @@ typedef struct BusServiceParams {
     Guests *guests;
     Ledger *ledger;
     const TbClock *clock;
+    Log *log; /* for org.freedesktop.LogControl1; NULL: without */
     const HostFacts *(*host_facts)(void *data);
     const Config *(*config)(void *data);
     void (*status)(BusStatus *ret, void *data);

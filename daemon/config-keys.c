@@ -101,7 +101,8 @@ static const ConfigKey keys[] = {
       .doc = "Highest level of a pseries capability as QEMU counts it: Caps.ibs=3, Caps.cfpc=1." },
 
     { "Link", "Listen", CONFIG_LISTEN, .fallback = "[::]:16524",
-      .doc = "Address and port for peers, or only an address. Empty: do not listen." },
+      .doc = "Address and port for peers, or only an address. Empty: do not listen. Not used where systemd holds the "
+             "port: there tbsyncd.socket says it." },
     { "Link", "CAFile", CONFIG_PATH, MEMBER(ca_file), "/etc/pki/CA/cacert.pem",
       .doc = "Certificates of the authority that signs all hosts' certificates." },
     { "Link", "CRLFile", CONFIG_PATH, MEMBER(crl_file), "/etc/pki/CA/cacrl.pem",

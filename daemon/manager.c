@@ -358,6 +358,7 @@ static gboolean start_bus(Manager *manager, GError **error)
         .guests = manager->guests,
         .ledger = manager->ledger,
         .clock = manager->clock,
+        .log = manager->params.log,
         .host_facts = host_facts,
         .config = current_config,
         .status = fill_status,

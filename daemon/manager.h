@@ -11,6 +11,7 @@
 #include <gio/gio.h>
 
 #include "config.h"
+#include "log.h"
 #include "peers.h"
 
 typedef struct Manager Manager;
@@ -18,6 +19,7 @@ typedef struct Manager Manager;
 typedef struct ManagerParams {
     const char *config_file;
     int listen_fd; /* -1, or a listening socket from socket activation (transfer full) */
+    Log *log;      /* what LogControl1 sets; may be NULL */
     /* Ready to serve (once), or the bus name cannot be had (why != NULL): the process should end.
      */
     void (*ready)(void *data);

@@ -247,6 +247,9 @@ gboolean peers_listen_start(Peers *self, GError **error)
         if (!g_unix_set_fd_nonblocking(self->listen_fd, TRUE, error))
             return FALSE;
         self->listen_port = socket_port(self->listen_fd);
+        if (self->listen_config_port != CONFIG_PORT || !g_str_equal(self->listen_address, "::"))
+            g_message("Listen= is not used: the socket for peers was handed over, as by tbsyncd.socket of systemd; "
+                      "systemctl edit tbsyncd.socket changes it");
     } else if (!peers_listen_bind(self, error)) {
         return FALSE;
     }

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "error.h"
+#include "log.h"
 #include "manager.h"
 #include "tbsyncd-config.h"
 
@@ -92,7 +93,7 @@ static int listen_fd(void)
     return n >= 1 ? SD_LISTEN_FDS_START : -1;
 }
 
-static int run(const char *config_file)
+static int run(const char *config_file, Log *log)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GError) error = NULL;
@@ -100,6 +101,7 @@ static int run(const char *config_file)
     ManagerParams params = {
         .config_file = config_file,
         .listen_fd = listen_fd(),
+        .log = log,
         .ready = on_ready,
         .failed = on_failed,
         .data = &process,
@@ -139,6 +141,7 @@ static int check_config(const char *config_file)
 int main(int argc, char **argv)
 {
     g_autofree char *config_file = NULL;
+    Log *log = log_new(); /* until the process is gone */
     gboolean check = FALSE, version = FALSE;
     const GOptionEntry entries[] = {
         { "config", 'c', 0, G_OPTION_ARG_FILENAME, &config_file, "Configuration file", "FILE" },
@@ -151,6 +154,7 @@ int main(int argc, char **argv)
         g_option_context_new("- timebase and compatibility of migrating guests");
     g_autoptr(GError) error = NULL;
 
+    log_install(log);
     setlocale(LC_ALL, "");
     signal(SIGPIPE, SIG_IGN);
     g_option_context_add_main_entries(context, entries, NULL);
@@ -165,5 +169,5 @@ int main(int argc, char **argv)
     }
     if (!config_file)
         config_file = g_strdup(TBSYNCD_CONFIG_FILE);
-    return check ? check_config(config_file) : run(config_file);
+    return check ? check_config(config_file) : run(config_file, log);
 }

@@ -21,6 +21,7 @@ typedef struct Fixture {
     Guests *guests;
     Hooks *hooks;
     BusService *service;
+    Log *log;
     gboolean owned;
     gboolean reload_fails;
     guint reloads;
@@ -71,6 +72,7 @@ static void start_service(Fixture *f)
         .guests = f->guests,
         .ledger = f->ledger,
         .clock = f->node.clock,
+        .log = f->log,
         .host_facts = own_facts,
         .config = own_config,
         .status = own_status,
@@ -117,6 +119,7 @@ static void set_up(Fixture *f, gconstpointer data)
     hooks.ledger = f->ledger;
     hooks.config = &f->node.config;
     f->hooks = hooks_new(&hooks);
+    f->log = log_new();
     start_service(f);
 }
 
@@ -139,6 +142,7 @@ static void tear_down(Fixture *f, gconstpointer data)
     hooks_free(f->hooks);
     guests_free(f->guests);
     ledger_free(f->ledger);
+    log_free(f->log);
     node_clear(&f->node);
     node_clear(&f->other);
     pki_free(f->pki);
@@ -289,6 +293,38 @@ static void test_peers_are_managed_objects(Fixture *f, gconstpointer data)
     g_assert_cmpstr(name, ==, "alpha");
 }
 
+static GVariant *set_log(Fixture *f, const char *property, const char *value, GError **error)
+{
+    return call_on(f, "/org/freedesktop/LogControl1", "org.freedesktop.DBus.Properties/Set",
+                   g_variant_new("(ssv)", "org.freedesktop.LogControl1", property, g_variant_new_string(value)), error);
+}
+
+/* What `systemctl service-log-level tbsyncd debug` does. */
+static void test_log_level_is_set_at_run_time(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) all = NULL, dict = NULL, refused = NULL;
+    const char *level, *target, *identifier;
+
+    g_variant_unref(set_log(f, "LogLevel", "debug", &error));
+    g_variant_unref(set_log(f, "LogTarget", "console", &error));
+    g_assert_cmpstr(log_level(f->log), ==, "debug");
+    all = call_on(f, "/org/freedesktop/LogControl1", "org.freedesktop.DBus.Properties/GetAll",
+                  g_variant_new("(s)", "org.freedesktop.LogControl1"), &error);
+    g_assert_no_error(error);
+    dict = g_variant_get_child_value(all, 0);
+    g_assert_true(g_variant_lookup(dict, "LogLevel", "&s", &level));
+    g_assert_true(g_variant_lookup(dict, "LogTarget", "&s", &target));
+    g_assert_true(g_variant_lookup(dict, "SyslogIdentifier", "&s", &identifier));
+    g_assert_cmpstr(level, ==, "debug");
+    g_assert_cmpstr(target, ==, "console");
+    g_assert_cmpstr(identifier, ==, "tbsyncd");
+    refused = set_log(f, "LogLevel", "loud", &error);
+    g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_INVALID_ARGS);
+    g_assert_null(refused);
+    g_assert_cmpstr(log_level(f->log), ==, "debug");
+}
+
 static GVariant *guest_of(const char *uuid)
 {
     GVariantBuilder dict;
@@ -395,6 +431,7 @@ int main(int argc, char **argv)
     g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK); /* refusals are warnings */
     ADD("vtables-are-the-contract", test_vtables_are_the_contract);
     ADD("peers-are-managed-objects", test_peers_are_managed_objects);
+    ADD("log-level-is-set-at-run-time", test_log_level_is_set_at_run_time);
     ADD("wrong-arguments-have-their-own-errors", test_wrong_arguments_have_their_own_errors);
     ADD("refused-migration-is-listed", test_refused_migration_is_listed);
     ADD("reload-tells-why-it-failed", test_reload_tells_why_it_failed);

@@ -55,6 +55,10 @@ class Host:
         options = ["-u", user] if user else []
         return self.lab.call("exec", *options, self.name, *command, stdin=stdin)
 
+    def background(self, *command):
+        """A Popen of the command; used with `with`."""
+        return subprocess.Popen([LAB, "exec", self.name, *command], env=self.lab.environment)
+
     def must(self, *command, **how):
         result = self.run(*command, **how)
         if result.status != 0:

@@ -56,6 +56,35 @@ def service(tap, host):
     host.must("systemctl", "start", "tbsyncd")
 
 
+def port_is_kept(tap, host, peer):
+    """systemd holds the port: whoever dials while the daemon is started again waits, and is not refused."""
+    tap.ok(host.run("systemctl", "is-active", "tbsyncd.socket").status == 0, "tbsyncd.socket came with the service")
+    dial = "for i in $(seq 200); do (: </dev/tcp/$0/16524) || exit 1; sleep 0.02; done"
+    for what, command in (("restarted", ("systemctl", "restart", "tbsyncd")),
+                          ("killed", ("systemctl", "kill", "-s", "KILL", "tbsyncd"))):
+        pid = host.tbsyncd_pid()
+        with peer.background("bash", "-c", dial, host.name) as dialling:
+            host.must(*command)
+            labtest.wait_until("another daemon", lambda: host.tbsyncd_pid() not in (0, pid))
+            tap.ok(dialling.wait() == 0, f"no dial is refused while the daemon is {what}")
+    host.must("systemctl", "stop", "tbsyncd.socket", "tbsyncd")
+    refused = peer.run("bash", "-c", ": </dev/tcp/$0/16524", host.name)
+    tap.has(refused.err, ["refused"], "stopped with its socket it stays down")
+    host.must("systemctl", "start", "tbsyncd")
+    tap.ok(host.run("systemctl", "is-active", "tbsyncd.socket").status == 0, "and starts with its socket")
+
+
+def log_level(tap, host):
+    tap.ok(host.must("systemctl", "service-log-level", "tbsyncd").strip() == "info", "the log level is info")
+    result = host.run("systemctl", "service-log-level", "tbsyncd", "debug")
+    tap.ok(result.status == 0 and host.must("systemctl", "service-log-level", "tbsyncd").strip() == "debug",
+           "systemctl service-log-level tbsyncd debug", result)
+    result = host.run("busctl", "--system", "set-property", "org.tbsyncd1", "/org/freedesktop/LogControl1",
+                      "org.freedesktop.LogControl1", "LogLevel", "s", "err", user="nobody")
+    tap.ok(result.status != 0, "which nobody else may do", result)
+    host.must("systemctl", "service-log-level", "tbsyncd", "info")
+
+
 def watched(tap, host):
     """A daemon that hangs, and one that is killed, come back."""
     host.must("mkdir", "-p", "/etc/systemd/system/tbsyncd.service.d")
@@ -89,7 +118,7 @@ def pki(tap, host):
     tap.ok(host.run("test", "-e", "/etc/pki/CA/cacrl.pem").status != 0, "all this went without a CRL")
     host.must("mv", "/etc/pki/libvirt/servercert.pem", "/etc/pki/libvirt/servercert.away")
     result = host.run("systemctl", "restart", "tbsyncd")
-    log = host.must("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "tbsyncd", "-n", "20")
+    log = host.must("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "tbsyncd", "-n", "60")
     tap.ok(result.status != 0 and "/etc/pki/libvirt/servercert.pem" in log,
            "without a certificate the start fails and names the file", log)
     host.must("mv", "/etc/pki/libvirt/servercert.away", "/etc/pki/libvirt/servercert.pem")
@@ -137,6 +166,8 @@ def story(tap, lab, alpha, beta):
     unprivileged(tap, beta)
     service(tap, beta)
     bus_rights(tap, beta)
+    log_level(tap, beta)
+    port_is_kept(tap, beta, alpha)
     migrates(tap, alpha, beta)
     watched(tap, beta)
     pki(tap, beta)
