@@ -22,6 +22,25 @@ const char *finding_code_explain(FindingCode code)
     return finding_codes[code].explain;
 }
 
+/* A UUID of version 5 (RFC 9562): SHA-1 of a name space and the name. The name space is tbsyncd's own, and never changes. */
+void finding_code_message_id(FindingCode code, char ret_id[static MESSAGE_ID_SIZE])
+{
+    static const guchar name_space[16] = { 0x31, 0x33, 0x29, 0x6c, 0x5f, 0x37, 0x4d, 0x9d,
+                                           0x9c, 0x0e, 0x65, 0x2a, 0x1f, 0x84, 0xd2, 0xb6 };
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA1);
+    const char *name = finding_code_name(code);
+    guint8 digest[20];
+    gsize length = sizeof digest;
+
+    g_checksum_update(sum, name_space, sizeof name_space);
+    g_checksum_update(sum, (const guchar *)name, (gssize)strlen(name));
+    g_checksum_get_digest(sum, digest, &length);
+    digest[6] = (guint8)((digest[6] & 0x0f) | 0x50);
+    digest[8] = (guint8)((digest[8] & 0x3f) | 0x80);
+    for (guint i = 0; i < (MESSAGE_ID_SIZE - 1) / 2; i++)
+        g_snprintf(ret_id + 2 * i, 3, "%02x", digest[i]);
+}
+
 gboolean finding_code_parse(const char *name, FindingCode *ret_code)
 {
     for (int code = 0; code < FINDING_CODE_COUNT; code++) {

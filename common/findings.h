@@ -41,6 +41,12 @@ char *finding_advice(const Finding *finding);
  * paragraph. Static. */
 const char *finding_code_explain(FindingCode code);
 
+#define MESSAGE_ID_SIZE 33
+
+/* MESSAGE_ID= of the code's journal entries, by which `journalctl -x` finds its explanation: 32 hex digits. It is made from
+ * the code's name, so that it stays the same as long as that does, in every version. */
+void finding_code_message_id(FindingCode code, char ret_id[static MESSAGE_ID_SIZE]);
+
 /* {"decision":..., "findings":[{code,severity,text,advice}], "plan":{...}}: members added to `builder`,
  * which is inside an object. The plan only if plan.known. */
 void verdict_build_json(const Verdict *verdict, JsonBuilder *builder);

@@ -87,13 +87,19 @@ static void log_decision(const Check *check)
     g_autofree char *text = worst ? finding_text(worst) : NULL;
     gboolean blocked = verdict->decision == DECISION_BLOCK;
     const char *peer = check->peer_name ? check->peer_name : "";
+    GLogLevelFlags level = blocked ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE;
+    char message_id[MESSAGE_ID_SIZE] = "";
 
-    g_log_structured(G_LOG_DOMAIN, blocked ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE,
-                     "TBSYNC_GUEST", answer->c.guest.name, "TBSYNC_PEER", peer, "TBSYNC_CODE",
-                     worst ? finding_code_name(worst->code) : "", "MESSAGE",
-                     "guest %s from %s: %s%s%s", answer->c.guest.name,
-                     *peer ? peer : "an unknown host", blocked ? "refused" : "allowed",
-                     text ? ": " : "", text ? text : "");
+    if (!worst) {
+        g_log_structured(G_LOG_DOMAIN, level, "TBSYNC_GUEST", answer->c.guest.name, "TBSYNC_PEER", peer, "MESSAGE",
+                         "guest %s from %s: allowed", answer->c.guest.name, *peer ? peer : "an unknown host");
+        return;
+    }
+    finding_code_message_id(worst->code, message_id);
+    g_log_structured(G_LOG_DOMAIN, level, "MESSAGE_ID", message_id, "TBSYNC_GUEST", answer->c.guest.name,
+                     "TBSYNC_PEER", peer, "TBSYNC_CODE", finding_code_name(worst->code), "MESSAGE",
+                     "guest %s from %s: %s: %s", answer->c.guest.name, *peer ? peer : "an unknown host",
+                     blocked ? "refused" : "allowed", text);
 }
 
 static void on_recorded(GObject *source, GAsyncResult *result, void *data)

@@ -47,6 +47,22 @@ static void test_every_code_is_explained(void)
     }
 }
 
+static void test_message_ids_stay_and_differ(void)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    char id[MESSAGE_ID_SIZE];
+
+    for (int code = 0; code < FINDING_CODE_COUNT; code++) {
+        finding_code_message_id((FindingCode)code, id);
+        g_assert_cmpuint(strspn(id, "0123456789abcdef"), ==, MESSAGE_ID_SIZE - 1);
+        g_assert_cmpint(id[MESSAGE_ID_SIZE - 1], ==, '\0');
+        g_assert_true(g_hash_table_add(seen, g_strdup(id)));
+    }
+    /* uuidgen --sha1 --namespace 3133296c-5f37-4d9d-9c0e-652a1f84d2b6 --name compat-mode-unsupported */
+    finding_code_message_id(FINDING_COMPAT_MODE_UNSUPPORTED, id);
+    g_assert_cmpstr(id, ==, "a930d34f4cdd57c7821461491c86f28f");
+}
+
 /* How many sentences finding.h promises for each code. */
 static const guint variants[FINDING_CODE_COUNT] = {
     [FINDING_COMPAT_MODE_UNSUPPORTED] = MODE_VARIANT_DD1 + 1,
@@ -288,6 +304,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/findings/every-code-has-a-name-of-its-own", test_every_code_has_a_name_of_its_own);
     g_test_add_func("/findings/every-code-is-explained", test_every_code_is_explained);
+    g_test_add_func("/findings/message-ids-stay-and-differ", test_message_ids_stay_and_differ);
     g_test_add_func("/findings/every-variant-has-a-sentence-with-its-values",
                     test_every_variant_has_a_sentence_with_its_values);
     g_test_add_func("/findings/no-sentence-is-beyond-the-variants", test_no_sentence_is_beyond_the_variants);
