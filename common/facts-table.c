@@ -288,9 +288,8 @@ static gboolean store_value(const FactField *field, void *facts, const RawFact *
     case RAW_STRINGS:
         return field->type == FACT_SET ? store_set(field, at, raw, error) : store_strings(field, facts, raw, error);
     case RAW_CAPS:
-        for (int cap = 0; cap < CAP_COUNT; cap++)
-            if (raw->caps[cap] != CAP_UNKNOWN)
-                ((gint8 *)at)[cap] = raw->caps[cap];
+        /* as a whole: of a field that is given twice the last one counts */
+        memcpy(at, raw->caps, sizeof raw->caps);
         return TRUE;
     }
     g_assert_not_reached();
