@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "json-text.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "error.h"
 
 /* The tree is at most JSON_TREE_DEPTH_MAX deep. */
-static gboolean check_integers(const JsonValue *value, GError **error)
+static gboolean check_numbers(const JsonValue *value, GError **error)
 {
     if (value->kind == JSON_UNSIGNED) {
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %" G_GUINT64_FORMAT " is out of range",
                     value->name != NULL ? value->name : "element", value->big);
         return FALSE;
     }
+    if (value->kind == JSON_FRACTION && !isfinite(g_ascii_strtod(value->text, NULL))) {
+        g_autofree char *shown = json_value_describe(value);
+
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s is out of range",
+                    value->name != NULL ? value->name : "element", shown);
+        return FALSE;
+    }
     if (value->kind != JSON_ARRAY && value->kind != JSON_OBJECT)
         return TRUE;
     for (const JsonValue *child = value->first; child != NULL; child = child->next)
-        if (!check_integers(child, error))
+        if (!check_numbers(child, error))
             return FALSE;
     return TRUE;
 }
@@ -26,7 +34,7 @@ gboolean json_text_check(const char *text, gsize length, GError **error)
     g_autoptr(JsonTree) tree = json_tree_new();
     const JsonValue *top = json_tree_parse(tree, text, length, error);
 
-    return top != NULL && check_integers(top, error);
+    return top != NULL && check_numbers(top, error);
 }
 
 JsonObject *json_text_parse_object(JsonParser *parser, const char *text, gsize length, GError **error)

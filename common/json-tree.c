@@ -37,19 +37,30 @@ void json_tree_free(JsonTree *tree)
 
 /* ---- refusal ---- */
 
+/* At most `max` bytes of a text, in whole characters. (transfer full) */
+static char *shorten(const char *text, gsize max)
+{
+    gsize length = strnlen(text, max + 1);
+
+    while (length > max || (length > 0 && ((guint8)text[length] & 0xc0) == 0x80))
+        length--;
+    return g_strndup(text, length);
+}
+
 /* `shown` ends at the next character that can end a value. */
 static gboolean refuse(JsonTree *tree, const char *from, const char *problem)
 {
     gsize length = strcspn(from, " \t\r\n,:]}");
     g_autofree char *part = g_strndup(from, CLAMP(length, 1, 40));
     g_autofree char *value = g_strescape(part, NULL);
+    g_autofree char *name = tree->name != NULL ? shorten(tree->name, 40) : NULL;
     const char *dots = length > 40 ? "..." : "";
 
     if (from >= tree->end)
         g_set_error(tree->error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "broken JSON: it ends too early, at byte %" G_GSIZE_FORMAT,
                     (gsize)(tree->end - tree->text));
-    else if (tree->name != NULL)
-        g_set_error(tree->error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%.40s: %s%s %s", tree->name, value, dots, problem);
+    else if (name != NULL)
+        g_set_error(tree->error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s%s %s", name, value, dots, problem);
     else
         g_set_error(tree->error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "broken JSON: byte %" G_GSIZE_FORMAT ": %s%s %s",
                     (gsize)(from - tree->text), value, dots, problem);
@@ -415,6 +426,8 @@ const JsonValue *json_value_member(const JsonValue *object, const char *name)
 
 char *json_value_describe(const JsonValue *value)
 {
+    g_autofree char *text = NULL;
+
     switch (value->kind) {
     case JSON_NULL:
         return g_strdup("null");
@@ -427,7 +440,8 @@ char *json_value_describe(const JsonValue *value)
     case JSON_FRACTION:
         return g_strndup(value->text, MIN(strspn(value->text, "0123456789+-.eE"), 40));
     case JSON_STRING:
-        return g_strdup_printf("\"%.60s\"", value->text);
+        text = shorten(value->text, 60);
+        return g_strdup_printf("\"%s\"", text);
     case JSON_ARRAY:
         return g_strdup("an array");
     case JSON_OBJECT:
