@@ -91,15 +91,25 @@ static char *section_title(const Loader *loader)
                              : g_strdup(loader->section);
 }
 
+/* As much of a text as goes into a message; whole characters, since messages go over D-Bus. (transfer full) */
+static char *shorten(const char *text)
+{
+    g_autofree char *start = NULL;
+
+    if (g_utf8_strlen(text, -1) <= VALUE_SHOWN_MAX)
+        return g_strdup(text);
+    start = g_utf8_substring(text, 0, VALUE_SHOWN_MAX);
+    return g_strconcat(start, "...", NULL);
+}
+
 static gboolean refuse_key(const Loader *loader, const char *key, const char *value,
                            const char *reason, GError **error)
 {
     g_autofree char *title = section_title(loader);
-    gboolean cut = g_utf8_strlen(value, -1) > VALUE_SHOWN_MAX;
-    g_autofree char *shown = cut ? g_utf8_substring(value, 0, VALUE_SHOWN_MAX) : g_strdup(value);
+    g_autofree char *shown = shorten(value);
 
-    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s:%u: [%s] %s=%s%s: %s", loader->file,
-                loader->line, title, key, shown, cut ? "..." : "", reason);
+    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s:%u: [%s] %s=%s: %s", loader->file,
+                loader->line, title, key, shown, reason);
     return FALSE;
 }
 
@@ -171,7 +181,9 @@ static gboolean begin_section(Loader *loader, const char *line, GError **error)
     if (g_str_equal(inside, "Peer"))
         return refuse_line(loader, "[Peer] needs the name of the peer: [Peer NAME]", error);
     if (!config_has_section(inside)) {
-        reason = g_strdup_printf("[%.*s] is no section of this file", VALUE_SHOWN_MAX, inside);
+        g_autofree char *shown = shorten(inside);
+
+        reason = g_strdup_printf("[%s] is no section of this file", shown);
         return refuse_line(loader, reason, error);
     }
     replace_string(&loader->section, inside);

@@ -151,8 +151,11 @@ gboolean guests_caps_parse(const char *xml, gsize length, GuestsCaps *ret, GErro
     }
     if (!g_markup_parse_context_parse(context, xml, (gssize)length, &cause) ||
         !g_markup_parse_context_end_parse(context, &cause)) {
+        /* GLib quotes single bytes of what it does not like */
+        g_autofree char *message = g_utf8_make_valid(cause->message, -1);
+
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID,
-                    "libvirt's capabilities cannot be parsed: %s", cause->message);
+                    "libvirt's capabilities cannot be parsed: %s", message);
         return FALSE;
     }
     *ret = *caps;

@@ -15,6 +15,8 @@
 #define CELL_MAX_BYTES    64
 #define CPU_NODES_MAX     4096
 
+#define TIMEBASE_HZ_MAX G_GUINT64_CONSTANT(1000000000000) /* core/relation.h */
+
 #define LOGICAL_PVR_MASK 0xff000000u
 #define LOGICAL_PVR      0x0f000000u
 
@@ -418,6 +420,9 @@ static gboolean merge_timebase(const CpuInfo *info, const DeviceTree *tree, Host
                              " Hz in the device tree",
                              info->timebase_hz, tree->timebase_hz);
     facts->timebase_hz = info->timebase_hz ? info->timebase_hz : tree->timebase_hz;
+    /* what no relation could be computed with, and no peer would take, is not known */
+    if (facts->timebase_hz > TIMEBASE_HZ_MAX)
+        facts->timebase_hz = 0;
     if (facts->timebase_hz != 0)
         FACT_SET(facts, HOST_TIMEBASE_HZ);
     return TRUE;
