@@ -4,6 +4,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "json-text.h"
+
 /* How many of the newest records are looked at for ones that were left open. */
 #define LEFT_OPEN_SEARCH 256
 
@@ -356,16 +358,16 @@ guint audit_open_count(const Audit *audit)
 static void close_left_open(Audit *audit, const char *id)
 {
     g_autofree char *text = ledger_get(audit->params.ledger, id, NULL);
-    g_autoptr(JsonNode) node = text ? json_from_string(text, NULL) : NULL;
-    const char *state;
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonObject *record = text ? json_text_parse_object(parser, text, strlen(text), NULL) : NULL;
+    JsonNode *member = record ? json_object_get_member(record, "state") : NULL;
+    const char *state = member && JSON_NODE_HOLDS_VALUE(member) ? json_node_get_string(member) : NULL;
 
-    if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+    /* NULL where it is no string */
+    if (!state || (strcmp(state, "planned") != 0 && strcmp(state, "arriving") != 0))
         return;
-    state = json_object_get_string_member_with_default(json_node_get_object(node), "state", "");
-    if (strcmp(state, "planned") != 0 && strcmp(state, "arriving") != 0)
-        return;
-    record_set_state(json_node_get_object(node), RECORD_INTERRUPTED);
-    ledger_put_async(audit->params.ledger, id, json_node_get_object(node), NULL, NULL);
+    record_set_state(record, RECORD_INTERRUPTED);
+    ledger_put_async(audit->params.ledger, id, record, NULL, NULL);
 }
 
 Audit *audit_new(const AuditParams *params)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "json-text.h"
 
 /* A record is some kB; what is larger was not written by us. */
 #define RECORD_BYTES_MAX (4u * 1024 * 1024)
@@ -313,29 +314,40 @@ static char *guest_path(const Ledger *ledger, const char *uuid)
     return g_strdup_printf("%s/%s.json", ledger->guests, uuid);
 }
 
+/* (nullable) if it is absent or of another type: the file may be anybody's, and json-glib takes a wrong type for a bug. */
+static JsonNode *member_of_type(JsonObject *object, const char *name, GType type)
+{
+    JsonNode *node = json_object_get_member(object, name);
+
+    return node && json_node_get_value_type(node) == type ? node : NULL;
+}
+
 static gint64 member_int(JsonObject *object, const char *name)
 {
-    return json_object_get_int_member_with_default(object, name, 0);
+    JsonNode *node = member_of_type(object, name, G_TYPE_INT64);
+
+    return node ? json_node_get_int(node) : 0;
 }
 
 gboolean ledger_get_guest(const Ledger *ledger, const char *uuid, GuestEntry *ret)
 {
     g_autofree char *path = guest_path(ledger, uuid);
     g_autofree char *text = read_text(ledger, path);
-    g_autoptr(JsonNode) node = text ? json_from_string(text, NULL) : NULL;
-    JsonObject *object;
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonObject *object = text ? json_text_parse_object(parser, text, strlen(text), NULL) : NULL;
 
-    if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+    JsonNode *paused;
+
+    if (!object || member_int(object, "version") != LEDGER_VERSION ||
+        member_int(object, "ahead_lo_ticks") > member_int(object, "ahead_hi_ticks"))
         return FALSE;
-    object = json_node_get_object(node);
-    if (member_int(object, "version") != LEDGER_VERSION)
-        return FALSE;
+    paused = member_of_type(object, "paused_here", G_TYPE_BOOLEAN);
     *ret = (GuestEntry){
-        .offset_known = json_object_has_member(object, "tb_offset_ticks"),
+        .offset_known = member_of_type(object, "tb_offset_ticks", G_TYPE_INT64) != NULL,
         .offset_ticks = member_int(object, "tb_offset_ticks"),
         .ahead_lo_ticks = member_int(object, "ahead_lo_ticks"),
         .ahead_hi_ticks = member_int(object, "ahead_hi_ticks"),
-        .paused_here = json_object_get_boolean_member_with_default(object, "paused_here", FALSE),
+        .paused_here = paused && json_node_get_boolean(paused),
     };
     return TRUE;
 }
