@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What `tbsyncctl replay` reads. */
+#include "ctl-verbs.h"
+#include "fuzz.h"
+
+static const CtlVerb verb = { "replay", "", "", ctl_replay_help, ctl_replay };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    g_autofree char *path = g_build_filename(fuzz_directory(), "lines", NULL);
+    char *argv[] = { (char *) verb.name, path, NULL };
+    Ctl ctl = { .verb = &verb };
+    FuzzSilence silence;
+    int status;
+
+    fuzz_write("lines", data, size);
+    silence = fuzz_silence();
+    status = ctl_replay(&ctl, 2, argv);
+    fuzz_speak(&silence);
+    g_assert_cmpint(status, >=, 0);
+    g_assert_cmpint(status, <=, 2);
+    return 0;
+}
