@@ -12,7 +12,12 @@ const char ctl_explain_help[] =
 
 static void build_code(JsonBuilder *builder, FindingCode code)
 {
+    char message_id[MESSAGE_ID_SIZE];
+
+    finding_code_message_id(code, message_id);
     json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "message_id");
+    json_builder_add_string_value(builder, message_id);
     json_builder_set_member_name(builder, "code");
     json_builder_add_string_value(builder, finding_code_name(code));
     json_builder_set_member_name(builder, "text");
