@@ -225,6 +225,49 @@ static int on_list_guests(sd_bus_message *call, void *data, sd_bus_error *e)
     return 1;
 }
 
+static void on_peer_listed(const GArray *guests, gboolean complete, const GError *error, void *data)
+{
+    sd_bus_message *call = data;
+    GVariantBuilder list;
+
+    if (error) {
+        reply_error(call, error);
+        sd_bus_message_unref(call);
+        return;
+    }
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < guests->len; i++)
+        g_variant_builder_add_value(&list,
+                                    guest_facts_to_variant(&g_array_index(guests, GuestFacts, i)));
+    send_reply(call, g_variant_new("(aa{sv}b)", &list, complete));
+    sd_bus_message_unref(call);
+}
+
+static int on_list_peer_guests(sd_bus_message *call, void *data, sd_bus_error *e)
+{
+    BusService *service = data;
+    const char *name;
+    Peer *peer;
+    int r = sd_bus_message_read(call, "s", &name);
+
+    if (r < 0)
+        return r;
+    peer = peers_by_name(service->params.peers, name);
+    if (!peer)
+        return sd_bus_reply_method_errorf(call, "org.tbsyncd1.Error.NoSuchPeer",
+                                          "no peer '%s' is configured on this host; 'tbsyncctl "
+                                          "peers' lists them",
+                                          name);
+    sd_bus_message_ref(call);
+    if (peer_list_guests(peer, LIST_DEADLINE_MS, on_peer_listed, call))
+        return 1;
+    sd_bus_message_unref(call);
+    return sd_bus_reply_method_errorf(call, "org.tbsyncd1.Error.Unreachable",
+                                      "peer '%s' is not linked: %s", name,
+                                      peer_error(peer) ? peer_error(peer)
+                                                       : peer_state_name(peer_state(peer)));
+}
+
 static int on_list_migrations(sd_bus_message *call, void *data, sd_bus_error *e)
 {
     BusService *service = data;
@@ -359,6 +402,9 @@ static const sd_bus_vtable manager_vtable[] = {
         "saa{sv}a{sv}", SD_BUS_PARAM(decision) SD_BUS_PARAM(findings) SD_BUS_PARAM(plan), on_check,
         SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("ListGuests", NULL, , "aa{sv}", SD_BUS_PARAM(guests), on_list_guests,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("ListPeerGuests", "s", SD_BUS_PARAM(peer), "aa{sv}b",
+                             SD_BUS_PARAM(guests) SD_BUS_PARAM(complete), on_list_peer_guests,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("ListMigrations", "u", SD_BUS_PARAM(limit), "as",
                              SD_BUS_PARAM(records), on_list_migrations, SD_BUS_VTABLE_UNPRIVILEGED),

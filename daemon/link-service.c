@@ -249,6 +249,14 @@ static int on_get_departure(sd_bus_message *call, void *data, sd_bus_error *ret_
                                       departure.stop_hi.raw, (int) departure.precise);
 }
 
+static int on_list_guests(sd_bus_message *call, void *data, sd_bus_error *ret_error)
+{
+    LinkService *self = data;
+
+    self->ops->list_guests(self->peer_name, sd_bus_message_ref(call), self->data);
+    return 1; /* answered by link_service_reply_guests() */
+}
+
 static const sd_bus_vtable link_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Hello", SD_BUS_ARGS("u", version, "s", name, "a{sv}", facts),
@@ -262,6 +270,8 @@ static const sd_bus_vtable link_vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("GetDeparture", SD_BUS_ARGS("s", uuid),
                             SD_BUS_RESULT("s", state, "t", stop_lo_ticks, "t", stop_hi_ticks, "b", precise),
                             on_get_departure, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ListGuests", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", guests, "b", complete),
+                            on_list_guests, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 
@@ -307,12 +317,33 @@ void link_service_reply_find(sd_bus_message *call, GuestRole role, const GuestFa
         g_debug("cannot answer FindGuest: %s", g_strerror(-r));
 }
 
+void link_service_reply_guests(sd_bus_message *call, const GArray *guests)
+{
+    g_autoptr(sd_bus_message) reply = NULL;
+    GVariantBuilder list;
+    guint n = MIN(guests->len, LINK_GUESTS_MAX);
+    int r = sd_bus_message_new_method_return(call, &reply);
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i < n; i++)
+        g_variant_builder_add_value(&list, guest_facts_to_variant(&g_array_index(guests, GuestFacts, i)));
+    g_autoptr(GVariant) body = g_variant_ref_sink(g_variant_builder_end(&list));
+    if (r >= 0)
+        r = sd_variant_append(reply, body);
+    if (r >= 0)
+        r = sd_bus_message_append(reply, "b", (int) (n == guests->len));
+    if (r >= 0)
+        r = sd_bus_message_send(reply);
+    if (r < 0)
+        g_debug("cannot answer ListGuests: %s", g_strerror(-r));
+}
+
 void link_service_reply_error(sd_bus_message *call, const GError *error)
 {
     int r = sd_bus_reply_method_errorf(call, tbsync_error_dbus_name(error), "%s", error->message);
 
     if (r < 0)
-        g_debug("cannot answer FindGuest: %s", g_strerror(-r));
+        g_debug("cannot answer %s: %s", sd_bus_message_get_member(call), g_strerror(-r));
 }
 
 /* ---- what we ask of a peer ---- */
@@ -324,6 +355,7 @@ typedef struct LinkCall {
         LinkExchangeDone exchange;
         LinkFindDone find;
         LinkDepartureDone departure;
+        LinkGuestsDone guests;
     } done;
     void *data;
     guint deadline_ms;
@@ -540,4 +572,48 @@ int link_call_departure(sd_bus *bus, const char *uuid, guint deadline_ms, LinkDe
     };
 
     return link_call_about(bus, "GetDeparture", uuid, &call, ret_slot);
+}
+
+/* NULL and *error if they are malformed or too many. (transfer full) */
+static GArray *read_guests(sd_bus_message *reply, gboolean *ret_complete, GError **error)
+{
+    g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(GuestFacts));
+    g_autoptr(GVariant) list = NULL;
+    int complete;
+
+    if (sd_variant_read(reply, "aa{sv}", &list) <= 0 || sd_bus_message_read(reply, "b", &complete) <= 0 ||
+        g_variant_n_children(list) > LINK_GUESTS_MAX) {
+        g_propagate_error(error, malformed_answer("ListGuests"));
+        return NULL;
+    }
+    for (gsize i = 0; i < g_variant_n_children(list); i++) {
+        g_autoptr(GVariant) dict = g_variant_get_child_value(list, i);
+        GuestFacts guest;
+
+        if (!guest_facts_from_variant(dict, &guest, error))
+            return NULL;
+        g_array_append_val(guests, guest);
+    }
+    *ret_complete = complete;
+    return g_steal_pointer(&guests);
+}
+
+static int on_guests_answer(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    LinkCall *self = data;
+    g_autoptr(GError) error = link_call_error(self, reply);
+    gboolean complete = FALSE;
+    g_autoptr(GArray) guests = error ? NULL : read_guests(reply, &complete, &error);
+
+    self->done.guests(guests, complete, error, self->data);
+    return 1;
+}
+
+int link_call_list_guests(sd_bus *bus, guint deadline_ms, LinkGuestsDone done, void *data, sd_bus_slot **ret_slot)
+{
+    LinkCall call = { .handler = on_guests_answer, .done.guests = done, .data = data, .deadline_ms = deadline_ms };
+    g_autoptr(sd_bus_message) message = NULL;
+    int r = link_call_new(bus, "ListGuests", &message);
+
+    return r < 0 ? r : link_call_send(bus, message, &call, ret_slot);
 }

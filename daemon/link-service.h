@@ -26,6 +26,9 @@
 #define LINK_CALLS_PER_S 2048
 #define LINK_CALLS_BURST 16384
 
+/* Guests in one answer to ListGuests: as facts they stay well below what one message may hold. */
+#define LINK_GUESTS_MAX 1024
+
 typedef struct LinkServiceOps {
     const TbClock *clock;
     guint calls_per_s, calls_burst; /* 0: LINK_CALLS_PER_S, LINK_CALLS_BURST */
@@ -41,6 +44,9 @@ typedef struct LinkServiceOps {
     void (*find_guest)(const char *peer_name, const char *uuid, sd_bus_message *call, void *data);
     /* GetDeparture: answered at once. `uuid` is valid and in lower case. */
     Departure (*departure)(const char *uuid, void *data);
+    /* ListGuests: must answer with link_service_reply_guests() or _reply_error(), may do so later. The reference to `call` is the
+     * callee's to drop. */
+    void (*list_guests)(const char *peer_name, sd_bus_message *call, void *data);
 } LinkServiceOps;
 
 /* Adds the vtable to `bus`; `ops` and `data` must outlive the bus. `peer_name` is the authorised name. Negative errno on
@@ -50,6 +56,9 @@ int link_service_add(sd_bus *bus, const char *peer_name, const LinkServiceOps *o
 /* guest: (nullable) for ROLE_ABSENT. A caller that is gone by now is no error. */
 void link_service_reply_find(sd_bus_message *call, GuestRole role, const GuestFacts *guest);
 void link_service_reply_error(sd_bus_message *call, const GError *error);
+
+/* guests: of GuestFacts; what exceeds LINK_GUESTS_MAX is left out, and said to be. */
+void link_service_reply_guests(sd_bus_message *call, const GArray *guests);
 
 /* "absent", "inactive", "active", "migrating-out" */
 const char *link_role_name(GuestRole role);
@@ -76,3 +85,7 @@ int link_call_find_guest(sd_bus *bus, const char *uuid, guint deadline_ms, LinkF
 typedef void (*LinkDepartureDone)(const Departure *departure, const GError *error, void *data);
 int link_call_departure(sd_bus *bus, const char *uuid, guint deadline_ms, LinkDepartureDone done, void *data,
                         sd_bus_slot **ret_slot);
+
+/* guests: of GuestFacts, (transfer none); NULL on error. complete: the peer left none out. */
+typedef void (*LinkGuestsDone)(const GArray *guests, gboolean complete, const GError *error, void *data);
+int link_call_list_guests(sd_bus *bus, guint deadline_ms, LinkGuestsDone done, void *data, sd_bus_slot **ret_slot);

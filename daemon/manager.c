@@ -16,6 +16,7 @@
 #include "kvm-probe.h"
 #include "ledger.h"
 #include "link-service.h"
+#include "listing.h"
 #include "tb-clock.h"
 
 /* Less than the 2 s that a peer grants its FindGuest. */
@@ -37,6 +38,7 @@ struct Manager {
     Ledger *ledger;
     Audit *audit;
     Guests *guests;
+    Listing *listing;
     Peers *peers;
     Hooks *hooks;
     BusService *bus;
@@ -92,6 +94,11 @@ static void find_guest(const char *peer, const char *uuid, sd_bus_message *call,
 static Departure departure(const char *uuid, void *data)
 {
     return departures_get(((Manager *)data)->departures, uuid);
+}
+
+static void list_guests(const char *peer, sd_bus_message *call, void *data)
+{
+    listing_answer(((Manager *)data)->listing, call);
 }
 
 /* ---- what the audit asks ---- */
@@ -279,6 +286,7 @@ static void start_guests(Manager *manager)
     GuestsCallbacks callbacks = { .event = on_guest_event, .state_changed = on_guests_changed };
 
     manager->guests = guests_new(&config, &callbacks, manager);
+    manager->listing = listing_new(manager->guests);
 }
 
 static gboolean start_records(Manager *manager, GError **error)
@@ -322,6 +330,7 @@ static gboolean start_peers(Manager *manager, GError **error)
         .host_facts = host_facts,
         .find_guest = find_guest,
         .departure = departure,
+        .list_guests = list_guests,
         .changed = on_peer_changed,
         .data = manager,
     };
@@ -399,6 +408,7 @@ void manager_free(Manager *manager)
     g_clear_pointer(&manager->bus, bus_service_free);
     g_clear_pointer(&manager->hooks, hooks_free);
     g_clear_pointer(&manager->peers, peers_free);
+    g_clear_pointer(&manager->listing, listing_free);
     g_clear_pointer(&manager->guests, guests_free);
     g_clear_pointer(&manager->audit, audit_free);
     g_clear_pointer(&manager->departures, departures_free);

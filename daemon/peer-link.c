@@ -292,10 +292,26 @@ static Departure on_service_departure(const char *uuid, void *data)
     return params->departure ? params->departure(uuid, params->data) : (Departure){ .state = DEPARTURE_UNKNOWN };
 }
 
+static void on_service_list_guests(const char *peer_name, sd_bus_message *call, void *data)
+{
+    PeerLink *self = data;
+    const PeersParams *params = &self->peers->params;
+    g_autoptr(GError) error = NULL;
+
+    if (!self->condemned && params->list_guests) {
+        params->list_guests(self->peer->name, call, params->data);
+        return;
+    }
+    error = g_error_new_literal(TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE, "this link is being closed");
+    link_service_reply_error(call, error);
+    sd_bus_message_unref(call);
+}
+
 const LinkServiceOps peer_link_service_ops = {
     .host_facts = on_service_host_facts,
     .hello = on_service_hello,
     .hello_refused = on_service_hello_refused,
     .find_guest = on_service_find_guest,
     .departure = on_service_departure,
+    .list_guests = on_service_list_guests,
 };

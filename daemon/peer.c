@@ -26,10 +26,10 @@ void peer_unref(Peer *self)
 {
     if (!self || --self->n_refs > 0)
         return;
-    g_assert(self->links->len == 0 && self->bursts->len == 0 && self->departures->len == 0);
+    g_assert(self->links->len == 0 && self->bursts->len == 0 && self->asks->len == 0);
     g_ptr_array_unref(self->links);
     g_ptr_array_unref(self->bursts);
-    g_ptr_array_unref(self->departures);
+    g_ptr_array_unref(self->asks);
     g_free(self->name);
     g_free(self->host);
     g_free(self->address);
@@ -67,7 +67,7 @@ Peer *peer_new(Peers *peers, const ConfigPeer *config, guint delay_ms)
     self->since_boot_ns = tb_clock_boot_ns();
     self->links = g_ptr_array_new();
     self->bursts = g_ptr_array_new();
-    self->departures = g_ptr_array_new();
+    self->asks = g_ptr_array_new();
     self->backoff_ms = peers->timing.backoff_min_ms;
     self->retry_timer = g_timeout_add(delay_ms, on_retry_timer, self);
     return self;

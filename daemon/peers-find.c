@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is asked of peers about guests: which of them has it (the hook path), and when it stopped there (the audit). */
+/* The hook path: which peer has a guest. */
 #include "peers-private.h"
 
 #include "error.h"
@@ -195,11 +195,10 @@ static void ask_review(Ask *self)
         self->state = ASK_GIVEN_UP;
 }
 
-static void departures_relink(Peer *peer);
 
 void peers_find_relink(Peers *peers, Peer *peer)
 {
-    departures_relink(peer);
+    peer_asks_relink(peer);
     for (guint i = peers->finds->len; i-- > 0;) {
         Find *find = g_ptr_array_index(peers->finds, i);
 
@@ -272,62 +271,4 @@ void peers_find_guest_async(Peers *peers, const char *uuid, guint deadline_ms, G
 PeersFound *peers_find_guest_finish(Peers *peers, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
-}
-
-/* ---- departures ---- */
-
-typedef struct DepartureAsk {
-    Peer *peer;
-    PeerLink *link;
-    sd_bus_slot *slot;
-    LinkDepartureDone done;
-    void *data;
-} DepartureAsk;
-
-static void departure_complete(DepartureAsk *self, const Departure *departure, const GError *error)
-{
-    g_ptr_array_remove(self->peer->departures, self);
-    g_clear_pointer(&self->slot, sd_bus_slot_unref);
-    self->done(departure, error, self->data);
-    g_free(self);
-}
-
-static void on_departure_done(const Departure *departure, const GError *error, void *data)
-{
-    departure_complete(data, departure, error);
-}
-
-static void departures_relink(Peer *peer)
-{
-    g_autoptr(GPtrArray) asks = g_ptr_array_copy(peer->departures, NULL, NULL);
-    g_autoptr(GError) error = NULL;
-
-    for (guint i = 0; i < asks->len; i++) {
-        DepartureAsk *ask = g_ptr_array_index(asks, i);
-
-        if (ask->link->linked)
-            continue;
-        g_clear_error(&error);
-        error = g_error_new(TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE, "the link to peer %s was lost", peer->name);
-        departure_complete(ask, NULL, error);
-    }
-}
-
-gboolean peer_ask_departure(Peer *peer, const char *uuid, guint deadline_ms, LinkDepartureDone done, void *data)
-{
-    DepartureAsk *ask;
-
-    if (!peer->current)
-        return FALSE;
-    ask = g_new0(DepartureAsk, 1);
-    ask->peer = peer;
-    ask->link = peer->current;
-    ask->done = done;
-    ask->data = data;
-    if (link_call_departure(link_bus(ask->link->link), uuid, deadline_ms, on_departure_done, ask, &ask->slot) < 0) {
-        g_free(ask);
-        return FALSE;
-    }
-    g_ptr_array_add(peer->departures, ask);
-    return TRUE;
 }

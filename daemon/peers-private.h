@@ -5,7 +5,7 @@
  *
  * peers.c: registry, reload. peers-listen.c: listener and connections not identified yet. peer.c: the state machine of one
  * peer, its links and back-off. peer-link.c: one link and its Hellos. peer-sample.c: exchanges and bursts. peers-find.c: the
- * hook path.
+ * hook path. peer-ask.c: other questions to one peer.
  *
  * Life times: a link is never freed while something that it called is on the stack; peer_link_condemn() cuts all that it could
  * call and an idle source frees it. A Peer counts references, since results of finds and bursts point to it; one that was
@@ -57,8 +57,8 @@ struct Peer {
     guint own_samples;  /* exchanges still wanted by ourselves */
     GPtrArray *bursts;  /* of Burst */
     guint sample_timer;
-    /* peers-find.c */
-    GPtrArray *departures; /* of DepartureAsk */
+    /* peer-ask.c */
+    GPtrArray *asks; /* of PeerAsk */
 };
 
 struct Peers {
@@ -143,6 +143,9 @@ void peer_sample_schedule(Peer *peer);
 void peer_sample_forget(Peer *peer, PeerLink *link);  /* it answers no more */
 void peer_sample_relink(Peer *peer);                  /* peer->current changed, NULL included */
 void peer_sample_stop(Peer *peer, const GError *error); /* completes all bursts with `error` */
+
+/* peer-ask.c */
+void peer_asks_relink(Peer *peer); /* fails what was asked on a link that is lost */
 
 /* peers-find.c */
 /* The links of `peer` changed: asks again what was asked on one that is lost, asks what waits for a link, and gives up

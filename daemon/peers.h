@@ -60,6 +60,8 @@ typedef struct PeersParams {
     void (*find_guest)(const char *peer_name, const char *uuid, sd_bus_message *call, void *data);
     /* A peer asks when a guest stopped here (see LinkServiceOps.departure). */
     Departure (*departure)(const char *uuid, void *data);
+    /* (nullable) A peer asks for all guests (see LinkServiceOps.list_guests). */
+    void (*list_guests)(const char *peer_name, sd_bus_message *call, void *data);
     /* State, facts or relation of `peer` changed, or samples of it were taken; peer == NULL: the set of peers or the listener
      * changed. Neither peers_free() nor peers_reload() may be called inside. */
     void (*changed)(Peer *peer, void *data);
@@ -134,3 +136,6 @@ gboolean peer_burst_finish(Peer *peer, GAsyncResult *result, RelationBounds *ret
 /* Asks when a guest that came from that peer stopped there. FALSE if it is not linked: `done` is not called then. Else it is
  * called once, with TBSYNC_ERROR_UNREACHABLE if the link is lost; that may be inside peers_free() or peers_reload(). */
 gboolean peer_ask_departure(Peer *peer, const char *uuid, guint deadline_ms, LinkDepartureDone done, void *data);
+
+/* Asks for all guests of that peer, for planning; never from a hook. As peer_ask_departure(). */
+gboolean peer_list_guests(Peer *peer, guint deadline_ms, LinkGuestsDone done, void *data);

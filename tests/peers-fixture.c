@@ -100,6 +100,15 @@ static void on_find_guest(const char *peer_name, const char *uuid, sd_bus_messag
     sd_bus_message_unref(call);
 }
 
+static void on_list_guests(const char *peer_name, sd_bus_message *call, void *data)
+{
+    g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(GuestFacts));
+
+    g_array_append_val(guests, ((Node *) data)->guest);
+    link_service_reply_guests(call, guests);
+    sd_bus_message_unref(call);
+}
+
 static Departure on_departure(const char *uuid, void *data)
 {
     return ((Node *) data)->departure;
@@ -130,6 +139,7 @@ void node_start(Node *node)
         .host_facts = on_host_facts,
         .find_guest = on_find_guest,
         .departure = on_departure,
+        .list_guests = on_list_guests,
         .changed = on_changed,
         .data = node,
     };

@@ -352,6 +352,10 @@ static void test_wrong_arguments_have_their_own_errors(Fixture *f, gconstpointer
                  g_variant_new("(ss@as)", "g", "alpha", g_variant_new_strv(NULL, 0)),
                  "org.tbsyncd1.Error.Unreachable");
     assert_fails(f, MANAGER "/ListGuests", NULL, "org.tbsyncd1.Error.Unavailable");
+    assert_fails(f, MANAGER "/ListPeerGuests", g_variant_new("(s)", "zeta"),
+                 "org.tbsyncd1.Error.NoSuchPeer");
+    assert_fails(f, MANAGER "/ListPeerGuests", g_variant_new("(s)", "alpha"),
+                 "org.tbsyncd1.Error.Unreachable");
 }
 
 static void test_refused_migration_is_listed(Fixture *f, gconstpointer data)

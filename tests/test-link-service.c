@@ -24,7 +24,7 @@ typedef struct End {
     guint32 version; /* of the last Hello */
     HostFacts seen;
     gboolean refuse;
-    sd_bus_message *question; /* a FindGuest not answered yet */
+    sd_bus_message *question; /* a FindGuest or ListGuests not answered yet */
     char *uuid;
     Departure departure; /* what it says of any guest */
 } End;
@@ -40,6 +40,8 @@ typedef struct Answer {
     gboolean has_guest;
     GuestFacts guest;
     Departure departure;
+    GArray *guests; /* (nullable) of GuestFacts */
+    gboolean complete;
 } Answer;
 
 typedef struct Pair {
@@ -88,6 +90,15 @@ static Departure on_departure(const char *uuid, void *data)
     return ((End *) data)->departure;
 }
 
+static void on_list_guests(const char *peer_name, sd_bus_message *call, void *data)
+{
+    End *end = data;
+
+    g_assert_cmpstr(peer_name, ==, end->peer_name);
+    g_assert_null(end->question);
+    end->question = call;
+}
+
 static void end_open(End *end, int fd, const char *name, gboolean is_server)
 {
     TbClockConfig config = {
@@ -107,6 +118,7 @@ static void end_open(End *end, int fd, const char *name, gboolean is_server)
         .hello_refused = on_hello_refused,
         .find_guest = on_find_guest,
         .departure = on_departure,
+        .list_guests = on_list_guests,
     };
     host_facts_init(&end->own);
     g_strlcpy(end->own.name, name, sizeof end->own.name);
@@ -150,6 +162,7 @@ static void pair_close(Pair *pair)
     end_close(&pair->alpha);
     end_close(&pair->beta);
     g_clear_error(&pair->answer.error);
+    g_clear_pointer(&pair->answer.guests, g_array_unref);
 }
 
 static void answer_note(Answer *answer, const GError *error)
@@ -302,6 +315,7 @@ static void test_nothing_is_answered_before_hello(void)
     static const char *const members[][2] = {
         { LINK_INTERFACE, "Exchange" },
         { LINK_INTERFACE, "FindGuest" },
+        { LINK_INTERFACE, "ListGuests" },
         { "org.freedesktop.DBus.Introspectable", "Introspect" },
         { "org.freedesktop.DBus.Peer", "Ping" },
         { "org.freedesktop.DBus.Peer", "GetMachineId" },
@@ -460,6 +474,81 @@ static void test_departure_carries_the_bounds(void)
     g_assert_cmpuint(pair.answer.departure.stop_lo.raw, ==, 17);
     g_assert_cmpuint(pair.answer.departure.stop_hi.raw, ==, 18);
     g_assert_true(pair.answer.departure.precise);
+    pair_close(&pair);
+}
+
+static void on_guests_done(const GArray *guests, gboolean complete, const GError *error, void *data)
+{
+    Answer *answer = data;
+
+    answer_note(answer, error);
+    answer->complete = complete;
+    g_clear_pointer(&answer->guests, g_array_unref);
+    answer->guests = guests ? g_array_copy((GArray *) guests) : NULL;
+}
+
+static void pair_list(Pair *pair)
+{
+    g_clear_pointer(&pair->beta.question, sd_bus_message_unref);
+    g_assert_cmpint(link_call_list_guests(pair->alpha.bus, 5000, on_guests_done, &pair->answer, NULL), >=, 0);
+    while (!pair->beta.question)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static void test_guests_are_listed_up_to_a_bound(void)
+{
+    g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(GuestFacts));
+    GuestFacts guest;
+    Pair pair;
+
+    guest_facts_init(&guest);
+    g_strlcpy(guest.name, "web", sizeof guest.name);
+    FACT_SET(&guest, GUEST_NAME);
+    pair_open(&pair);
+    pair_hello(&pair);
+    for (guint n = 0; n <= LINK_GUESTS_MAX + 1; n = n == 0 ? LINK_GUESTS_MAX : n + 1) {
+        while (guests->len < n)
+            g_array_append_val(guests, guest);
+        pair_list(&pair);
+        link_service_reply_guests(pair.beta.question, guests);
+        pair_wait(&pair);
+        g_assert_no_error(pair.answer.error);
+        g_assert_cmpuint(pair.answer.guests->len, ==, MIN(n, LINK_GUESTS_MAX));
+        g_assert_cmpint(pair.answer.complete, ==, n <= LINK_GUESTS_MAX);
+        for (guint i = 0; i < pair.answer.guests->len; i++)
+            g_assert_cmpstr(g_array_index(pair.answer.guests, GuestFacts, i).name, ==, "web");
+    }
+    pair_close(&pair);
+}
+
+static void reply_with(Pair *pair, GVariant *list)
+{
+    sd_bus_message *reply;
+
+    pair_list(pair);
+    g_assert_cmpint(sd_bus_message_new_method_return(pair->beta.question, &reply), >=, 0);
+    g_assert_cmpint(sd_variant_append(reply, list), >=, 0);
+    g_assert_cmpint(sd_bus_message_append(reply, "b", 1), >=, 0);
+    g_assert_cmpint(sd_bus_message_send(reply), >=, 0);
+    sd_bus_message_unref(reply);
+    pair_wait(pair);
+    g_assert_error(pair->answer.error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID);
+    g_assert_null(pair->answer.guests);
+}
+
+static void test_malformed_list_of_guests_is_refused(void)
+{
+    GVariantBuilder many;
+    Pair pair;
+
+    g_variant_builder_init(&many, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; i <= LINK_GUESTS_MAX; i++)
+        g_variant_builder_add_value(&many, g_variant_new("a{sv}", NULL));
+    pair_open(&pair);
+    pair_hello(&pair);
+    reply_with(&pair, g_variant_builder_end(&many));
+    reply_with(&pair, g_variant_new_parsed("[{'name': <'ok'>}, {'pvr': <'a word'>}]"));
+    g_assert_nonnull(strstr(pair.answer.error->message, "pvr"));
     pair_close(&pair);
 }
 
@@ -656,6 +745,8 @@ int main(int argc, char **argv)
     g_test_add_func("/link-service/exchange-brackets-the-true-difference", test_exchange_brackets_the_true_difference);
     g_test_add_func("/link-service/find-guest-may-be-answered-later", test_find_guest_may_be_answered_later);
     g_test_add_func("/link-service/departure-carries-the-bounds", test_departure_carries_the_bounds);
+    g_test_add_func("/link-service/guests-are-listed-up-to-a-bound", test_guests_are_listed_up_to_a_bound);
+    g_test_add_func("/link-service/malformed-list-of-guests-is-refused", test_malformed_list_of_guests_is_refused);
     g_test_add_func("/link-service/absent-guest-has-no-facts", test_absent_guest_has_no_facts);
     g_test_add_func("/link-service/facts-of-another-guest-are-no-answer", test_facts_of_another_guest_are_no_answer);
     g_test_add_func("/link-service/error-of-the-peer-fits-one-line", test_error_of_the_peer_fits_one_line);

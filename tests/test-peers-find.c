@@ -507,6 +507,43 @@ static void test_departure_is_an_error_when_the_link_is_lost(void)
     trio_clear(&trio);
 }
 
+/* ---- lists of guests ---- */
+
+typedef struct ListResult {
+    guint calls;
+    guint n_guests;
+    GError *error;
+} ListResult;
+
+static void on_list_result(const GArray *guests, gboolean complete, const GError *error, void *data)
+{
+    ListResult *result = data;
+
+    result->calls++;
+    result->n_guests = guests ? guests->len : 0;
+    g_assert_cmpint(complete, ==, guests != NULL);
+    result->error = error ? g_error_copy(error) : NULL;
+}
+
+static void test_guests_are_listed_by_the_peer(void)
+{
+    ListResult listed = { 0 }, stopped = { 0 };
+    Trio trio;
+
+    trio_init(&trio);
+    trio_start(&trio);
+    g_assert_true(peer_list_guests(node_peer(&trio.alpha, "beta"), 10000, on_list_result, &listed));
+    WAIT_UNTIL(listed.calls);
+    g_assert_no_error(listed.error);
+    g_assert_cmpuint(listed.n_guests, ==, 1);
+    g_assert_true(peer_list_guests(node_peer(&trio.alpha, "beta"), 10000, on_list_result, &stopped));
+    node_stop(&trio.alpha);
+    g_assert_cmpuint(stopped.calls, ==, 1);
+    g_assert_error(stopped.error, TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE);
+    g_clear_error(&stopped.error);
+    trio_clear(&trio);
+}
+
 /* ---- ends ---- */
 
 static void assert_cancelled(GAsyncResult **result)
@@ -627,6 +664,7 @@ int main(int argc, char **argv)
     g_test_add_func("/peers-find/departure-is-told-by-the-peer", test_departure_is_told_by_the_peer);
     g_test_add_func("/peers-find/departure-is-an-error-when-the-link-is-lost",
                     test_departure_is_an_error_when_the_link_is_lost);
+    g_test_add_func("/peers-find/guests-are-listed-by-the-peer", test_guests_are_listed_by_the_peer);
     g_test_add_func("/peers-find/operations-can-be-cancelled", test_operations_can_be_cancelled);
     g_test_add_func("/peers-find/free-cancels-what-is-under-way", test_free_cancels_what_is_under_way);
     g_test_add_func("/peers-find/free-at-any-moment-is-safe", test_free_at_any_moment_is_safe);
