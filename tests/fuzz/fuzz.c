@@ -99,14 +99,31 @@ gboolean fuzz_parts_next(FuzzParts *parts, const uint8_t **ret_part, size_t *ret
     return TRUE;
 }
 
+/* (transfer full): where `fd` went before. */
+static int redirect(int fd, int target)
+{
+    int saved = dup(fd);
+
+    g_assert_cmpint(dup2(target, fd), >=, 0);
+    return saved;
+}
+
+static void restore(int fd, int saved)
+{
+    g_assert_cmpint(dup2(saved, fd), >=, 0);
+    close(saved);
+}
+
 FuzzSilence fuzz_silence(void)
 {
-    FuzzSilence silence;
+    FuzzSilence silence = { -1, -1 };
     int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     fflush(stdout);
-    silence.saved_fd = dup(STDOUT_FILENO);
-    g_assert_cmpint(dup2(null_fd, STDOUT_FILENO), >=, 0);
+    silence.saved_out = redirect(STDOUT_FILENO, null_fd);
+#ifndef FUZZ_WITH_LIBFUZZER
+    silence.saved_err = redirect(STDERR_FILENO, null_fd);
+#endif
     close(null_fd);
     return silence;
 }
@@ -114,8 +131,9 @@ FuzzSilence fuzz_silence(void)
 void fuzz_speak(FuzzSilence *silence)
 {
     fflush(stdout);
-    g_assert_cmpint(dup2(silence->saved_fd, STDOUT_FILENO), >=, 0);
-    close(silence->saved_fd);
+    restore(STDOUT_FILENO, silence->saved_out);
+    if (silence->saved_err >= 0)
+        restore(STDERR_FILENO, silence->saved_err);
 }
 
 static void check_same(GVariant *first, GVariant *second)

@@ -36,9 +36,9 @@ typedef struct FuzzParts {
 FuzzParts fuzz_parts(const uint8_t *data, size_t size);
 gboolean fuzz_parts_next(FuzzParts *parts, const uint8_t **ret_part, size_t *ret_size);
 
-/* What is printed on stdout between the two is dropped. */
+/* What is printed between the two is dropped; with libFuzzer on stdout alone, since a report goes to stderr. */
 typedef struct FuzzSilence {
-    int saved_fd;
+    int saved_out, saved_err;
 } FuzzSilence;
 FuzzSilence fuzz_silence(void);
 void fuzz_speak(FuzzSilence *silence);
