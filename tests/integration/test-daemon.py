@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-daemon.py TBSYNCCTL TBSYNCD: the built daemon on private buses, with libvirt's test driver, as an operator sees it.
+
+Run by `scripts/run -n 2`, which starts alpha and beta.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+from ctl_tap import Ctl, contains, equal, main  # noqa: E402
+
+RUN = pathlib.Path(os.environ["TBSYNC_RUN_DIR"])
+TBSYNCD = sys.argv[2]
+TEST_UUID = "6695eb01-f6a4-8304-79aa-97f2502e193f"  # the one guest of test:///default, on either host
+DEADLINE_S = 20
+
+PSERIES = """<domain type='kvm'><name>test</name><uuid>%s</uuid><memory>1048576</memory>
+<os><type arch='ppc64le' machine='pseries-7.2'>hvm</type></os><cpu mode='host-model'/></domain>"""
+
+
+def bus(host):
+    return {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={RUN}/{host}/bus"}
+
+
+def ctl(*arguments, host="alpha", data=b"", environment=None):
+    return Ctl(list(arguments), data, dict(bus(host), **(environment or {})))
+
+
+def await_that(what, condition):
+    """The last value of condition(), once it is true."""
+    end = time.monotonic() + DEADLINE_S
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {DEADLINE_S} s: {what}")
+        time.sleep(0.02)
+
+
+def peer(host, name):
+    return next((p for p in json.loads(ctl("peers", "--json", host=host).out or "[]") if p["name"] == name), None)
+
+
+def is_linked(host, name):
+    found = peer(host, name)
+    return found and found["state"] == "linked" and found["relation"]["state"] == "ok" and found["host"].get("pvr")
+
+
+def await_links():
+    for host, name in (("alpha", "beta"), ("beta", "alpha")):
+        await_that(f"{host} is linked with {name}", lambda: is_linked(host, name))
+
+
+def call(host, name, path, method, *arguments):
+    return subprocess.run(["gdbus", "call", "--address", f"unix:path={RUN}/{host}/bus", "--dest", name, "--object-path", path,
+                           "--method", method, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def pid_of(host, name):
+    done = call(host, "org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetConnectionUnixProcessID", name)
+    return int(done.stdout.split()[1].rstrip(",)")) if done.returncode == 0 else None
+
+
+def log(host):
+    return (RUN / host / "log").read_text(encoding="utf-8")
+
+
+def hook(host, uuid=TEST_UUID, operation="migrate", **environment):
+    return ctl("hook", "test", operation, "begin", "-", host=host, data=PSERIES % uuid, environment=environment)
+
+
+def daemon(*arguments, host="alpha", environment=None):
+    return subprocess.run([TBSYNCD, *arguments], capture_output=True, text=True, timeout=60, check=False,
+                          env=dict(os.environ, **bus(host), **(environment or {})))
+
+
+def test_both_hosts_are_linked_and_related():
+    await_links()
+    contains(ctl("status").out, "1 linked")
+    contains(ctl("peers").out, "beta")
+    # beta's timebase starts 10^12 ticks above alpha's
+    relation = peer("alpha", "beta")["relation"]
+    assert relation["tb_lo_ticks"] <= 10 ** 12 <= relation["tb_hi_ticks"], relation
+    # libvirt answers in a thread of its own, later than the bus
+    await_that("libvirt is up", lambda: "libvirt: up" in ctl("status").out)
+    equal([g["uuid"] for g in json.loads(ctl("guests", "--json").out)], [TEST_UUID])
+    equal(json.loads(ctl("facts", "--json").out)["name"], "alpha")
+
+
+def test_preflight_asks_for_peer_and_guest():
+    await_links()
+    equal(ctl("check", "test", "beta").status, 0)
+    contains(ctl("check", "test", "gamma").err, "gamma")
+    equal(ctl("check", "test", "gamma").status, 4)
+    equal(ctl("check", "nobody", "beta").status, 4)
+    equal(ctl("check", "test", "beta", "--assume", "pvr=0x004d0200").status, 0)
+    refused = ctl("check", "test", "beta", "--assume", "pvr=much")
+    contains(refused.err, "pvr")
+
+
+def test_hook_finds_the_source_and_keeps_a_record():
+    await_links()
+    answer = hook("beta")
+    equal(answer.out, "")
+    # alpha runs that guest, but does not migrate it out: so nobody knows where it comes from
+    equal(answer.status, 1)
+    contains(answer.err, "tbsync: ")
+    records = await_that("a record", lambda: json.loads(ctl("history", "--json", host="beta").out))
+    shown = ctl("show", records[0]["id"], host="beta")
+    contains(shown.out, TEST_UUID)
+    contains(ctl("history", host="beta").out, "refused")
+    equal(len(list((RUN / "beta/state/migrations").glob("*.json"))), len(records))
+    equal(ctl("show", "20200101T000000.000000Z-00000000", host="beta").status, 4)
+
+
+def test_hook_of_an_unknown_guest_is_refused():
+    await_links()
+    answer = hook("alpha", "5a5a5a5a-1111-4222-8333-00000000beef")
+    equal(answer.status, 1)
+    contains(answer.err, "source-unknown")
+
+
+def test_restore_is_judged_here_alone():
+    answer = hook("alpha", operation="restore")
+    equal((answer.status, answer.out), (0, ""))
+    refused = ctl("hook", "test", "restore", "begin", "-", data=(PSERIES % TEST_UUID).replace("host-model'/", "host-model'><model>power10</model></cpu"))
+    equal(refused.status, 1)
+    contains(refused.err, "compat-mode-unsupported")
+
+
+def test_wrong_arguments_are_refused_over_the_bus():
+    root, manager = "/org/tbsyncd1", "org.tbsyncd1.Manager."
+    for method, arguments, part in (("CheckIncoming", ["{'uuid': <'x'>}"], "uuid"), ("CheckRestore", ["{'arch': <5>}"], "arch"),
+                                    ("GetMigration", ["../../x"], "no migration"), ("Check", ["test", "", "[]"], "no peer")):
+        done = call("alpha", "org.tbsyncd1", root, manager + method, *arguments)
+        equal(done.returncode, 1)
+        contains(done.stderr, part)
+
+
+def test_broken_reload_keeps_the_running_configuration():
+    path = RUN / "alpha/tbsyncd.conf"
+    before = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(before + "Colour=blue\n", encoding="utf-8")
+        done = call("alpha", "org.tbsyncd1", "/org/tbsyncd1", "org.tbsyncd1.Manager.Reload")
+        contains(done.stderr, "Colour")
+        os.kill(pid_of("alpha", "org.tbsyncd1"), signal.SIGHUP)
+        await_that("the refusal is logged", lambda: "the running configuration stays" in log("alpha"))
+        equal(daemon("--check-config", "--config", str(path)).returncode, 78)
+    finally:
+        path.write_text(before, encoding="utf-8")
+    equal(call("alpha", "org.tbsyncd1", "/org/tbsyncd1", "org.tbsyncd1.Manager.Reload").returncode, 0)
+    contains(log("alpha"), "configuration and certificates read again")
+    await_links()
+
+
+def test_command_line_is_checked():
+    contains(daemon("--version").stdout, "tbsyncd ")
+    equal(daemon("--colour").returncode, 64)
+    equal(daemon("argument").returncode, 64)
+    equal(daemon("--check-config", "--config", str(RUN / "alpha/tbsyncd.conf")).returncode, 0)
+    broken = RUN / "broken.conf"
+    broken.write_text("[Host]\nPVR=much\n", encoding="utf-8")
+    equal(daemon("--config", str(broken)).returncode, 78)
+
+
+def other_config(**changes):
+    """alpha's configuration with other lines; the port is any, so that it can start beside alpha."""
+    text = (RUN / "alpha/tbsyncd.conf").read_text(encoding="utf-8")
+    text = re.sub(r"^Listen=.*", "Listen=127.0.0.1:0", text, flags=re.M)
+    text = text.replace(f"{RUN}/alpha/state", f"{RUN}/other-state").replace(f"{RUN}/alpha/run", f"{RUN}/other-run")
+    lines = [line if line.partition("=")[0] not in changes else f"{line.partition('=')[0]}={changes[line.partition('=')[0]]}"
+             for line in text.splitlines()]
+    path = RUN / "other.conf"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_second_daemon_on_a_bus_ends():
+    done = daemon("--config", other_config())
+    equal(done.returncode, 1)
+    contains(done.stderr, "cannot own org.tbsyncd1")
+
+
+def test_what_cannot_be_started_is_named():
+    for changes, status, part in (({"CertFile": "/nowhere.pem"}, 78, "/nowhere.pem"), ({"StateDirectory": "/proc/x"}, 1, "/proc/x"),
+                                  ({"Source": "hardware"}, 78, ""), ({"Listen": "192.0.2.1:1"}, 1, "192.0.2.1")):
+        done = daemon("--config", other_config(**changes))
+        equal((changes, done.returncode), (changes, status))
+        contains(done.stderr, part)
+
+
+def test_bus_that_comes_back_is_used_again():
+    address = f"unix:path={RUN}/beta/bus"
+    os.kill(pid_of("beta", "org.freedesktop.DBus"), signal.SIGKILL)
+    await_that("the loss is logged", lambda: "lost the system bus" in log("beta"))
+    os.unlink(RUN / "beta/bus")
+    with subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}"],
+                          stderr=subprocess.DEVNULL) as bus_daemon:
+        await_that("the daemon is back", lambda: "back on the system bus" in log("beta"))
+        contains(ctl("status", host="beta").out, "beta")
+        os.kill(pid_of("beta", "org.tbsyncd1"), signal.SIGTERM)
+        await_that("the daemon ends when told", lambda: pid_of("beta", "org.tbsyncd1") is None)
+        bus_daemon.kill()
+
+
+def test_hook_without_daemon_follows_the_policy():
+    config = RUN / "hook.conf"
+    for policy, status in (("allow", 0), ("block", 1)):
+        config.write_text(f"[Policy]\nWhenUnavailable={policy}\n", encoding="utf-8")
+        answer = hook("beta", TBSYNC_CONFIG_FILE=str(config))
+        equal((policy, answer.status), (policy, status))
+        contains(answer.err, "daemon-unavailable")
+    equal(ctl("status", host="beta").status, 1)
+    await_that("alpha sees that beta is gone", lambda: peer("alpha", "beta")["state"] != "linked")
+    contains(ctl("check", "test", "beta").out, "peer-unreachable")
+
+
+if __name__ == "__main__":
+    sys.exit(main("daemon", sys.modules[__name__]))
