@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stamp-clock.h"
 
-/* Enough to reach back over the latency. */
-#define PAIRS (2 * STAMP_LATENCY_MS / STAMP_PERIOD_MS + 1)
+#define PAIRS (STAMP_REACH_MS / STAMP_PERIOD_MS + 1)
 
 #define STAMP_RESOLUTION_NS 1000   /* QEMU events carry microseconds */
 #define TOD_DRIFT_PPB       600000 /* the kernel slews by at most 500 ppm; two oscillators by 100 */
@@ -55,8 +54,9 @@ void stamp_clock_release(StampClock *stamps)
         g_clear_handle_id(&stamps->timer, g_source_remove);
 }
 
-/* The newest pair that is older than the latency, else the oldest there is. */
-static const ClockReading *pair_before(const StampClock *stamps, TbTicks now)
+/* The newest pair that is older than the latency, and than the stamp by this clock's own order: on a
+ * busy machine an event may take longer. Else the oldest there is. */
+static const ClockReading *pair_before(const StampClock *stamps, TbTicks now, TodNs stamp)
 {
     gint64 latency_ticks = ns_to_ticks_ceil(STAMP_LATENCY_MS * G_GINT64_CONSTANT(1000000),
                                             tb_clock_frequency_hz(stamps->clock));
@@ -66,7 +66,7 @@ static const ClockReading *pair_before(const StampClock *stamps, TbTicks now)
     for (guint n = oldest; n < stamps->n_pairs; n++) {
         const ClockReading *newer = &stamps->pairs[n % PAIRS];
 
-        if (tb_minus(now, newer->tb_after) < latency_ticks)
+        if (tb_minus(now, newer->tb_after) < latency_ticks || tod_minus(newer->tod, stamp) > 0)
             break;
         pair = newer;
     }
@@ -85,7 +85,7 @@ gboolean stamp_clock_place(const StampClock *stamps, gint64 stamp_real_ns, Stamp
     if (stamps->holders == 0)
         return FALSE;
     query.after = tb_clock_read(stamps->clock);
-    query.before = *pair_before(stamps, query.after.tb_after);
+    query.before = *pair_before(stamps, query.after.tb_after, query.stamp);
     *ret = stamp_bounds(&query);
     return TRUE;
 }
