@@ -160,6 +160,11 @@ void kvm_probe_decode(const KvmAnswers *answers, HostFacts *facts)
 {
     CpuFamily family = FACT_KNOWN(facts, HOST_PVR) ? cpu_family_of_pvr(facts->pvr) : CPU_UNKNOWN;
 
+    if (answers->no_backend) {
+        facts->kvm = KVM_NONE;
+        FACT_SET(facts, HOST_KVM);
+        return;
+    }
     /* QEMU's own test: only KVM PR has paravirtual information (target/ppc/kvm.c, kvmppc_is_pr) */
     facts->kvm = answers->pvinfo ? KVM_PR : KVM_HV;
     FACT_SET(facts, HOST_KVM);
@@ -245,6 +250,11 @@ static char *ask(int kvm, KvmAnswers *answers)
     answers->page_shift = (guint)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
     answers->hwcap = getauxval(AT_HWCAP);
     answers->hwcap2 = getauxval(AT_HWCAP2);
+    /* The kvm module registers the device by itself, and opening the device loads it; with nothing behind it there is
+     * no type of VM to make (arch/powerpc/kvm/powerpc.c, kvm_arch_init_vm), and KVM_CAP_PPC_GET_PVINFO reads like PR. */
+    answers->no_backend = vm < 0 && code == EINVAL;
+    if (answers->no_backend)
+        return g_strdup("the kvm module is loaded, but neither kvm_hv nor kvm_pr: no guest can run with KVM");
     /* a VM knows whether it is one of HV or PR, if the kernel has both */
     ask_extensions(vm >= 0 ? vm : kvm, answers);
     if (vm < 0) {

@@ -17,7 +17,8 @@
  *
  * - no device, or no POWER kernel: kvm is none, all else is left;
  * - the device is there but cannot be opened or asked: kvm stays unknown;
- * - no VM can be made: what the device itself says, timebase offset unknown.
+ * - the device is that of the kvm module alone, without kvm_hv or kvm_pr behind it: kvm is none, all else is left;
+ * - no VM can be made for another reason: what the device itself says, timebase offset unknown.
  *
  * ret_note (transfer full) (nullable): one sentence for status and doctor on each of these, and on KVM PR or a kernel that
  * takes no timebase offset; NULL if there is nothing to say. */
@@ -25,6 +26,7 @@ void kvm_probe(const char *device, HostFacts *facts, char **ret_note);
 
 /* What KVM, the auxiliary vector and the page size said. */
 typedef struct KvmAnswers {
+    gboolean no_backend; /* neither HV nor PR is there: the rest says nothing */
     /* KVM_CAP_... is not 0 */
     gboolean pvinfo, htm, mmu_radix, mmu_hash_v3, nested_hv, fwnmi, rpt_invalidate, ail_mode_3, dawr1, resize_hpt;
     gboolean has_cpu_char;

@@ -31,6 +31,18 @@ static void test_paravirtual_information_means_pr(void)
     g_assert_cmpint(decode(&(KvmAnswers){ 0 }, POWER8).kvm, ==, KVM_HV);
 }
 
+/* The module without kvm_hv and kvm_pr: what it answers looks like PR. */
+static void test_device_without_a_backend_means_none(void)
+{
+    const KvmAnswers answers = { .no_backend = TRUE, .pvinfo = TRUE, .has_tb_offset = TRUE };
+    HostFacts facts;
+
+    host_facts_init(&facts);
+    kvm_probe_decode(&answers, &facts);
+    g_assert_cmpint(facts.kvm, ==, KVM_NONE);
+    g_assert_cmphex(facts.known, ==, FACT_BIT(HOST_KVM));
+}
+
 static void test_mmu_modes(void)
 {
     static const struct {
@@ -241,6 +253,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/kvm-probe/paravirtual-information-means-pr",
                     test_paravirtual_information_means_pr);
+    g_test_add_func("/kvm-probe/device-without-a-backend-means-none",
+                    test_device_without_a_backend_means_none);
     g_test_add_func("/kvm-probe/mmu-modes", test_mmu_modes);
     g_test_add_func("/kvm-probe/unknown-cpu-without-a-word-has-an-unknown-mmu",
                     test_unknown_cpu_without_a_word_has_an_unknown_mmu);
