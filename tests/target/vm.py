@@ -236,6 +236,7 @@ class Pseries(Machine):
         return text
 
     def json(self, script):
+        """What a script prints, as JSON."""
         return json.loads(self.must(script))
 
     def reboot(self):
