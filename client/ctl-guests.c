@@ -2,36 +2,15 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 
-#include "ctl-bus.h"
+#include "ctl-fleet.h"
 #include "ctl-format.h"
 #include "ctl-verbs.h"
 #include "facts-codec.h"
 #include "ppc-cpu.h"
 
-#define LIST_DEADLINE_MS 6000
-
 const char ctl_guests_help[] =
     "Shows the guests that libvirt has on this host, as facts that decide on a migration. LIMIT is the newest compat mode that the guest\n"
     "may enter (max-cpu-compat), MODE the one it runs in. Guests that are no ppc64 pseries guests are named, and never judged.\n";
-
-/* Array of GuestFacts. */
-static GArray *load_guests(Ctl *ctl, GError **error)
-{
-    CtlCall call = { .method = "ListGuests", .reply_type = "(aa{sv})", .deadline_ms = LIST_DEADLINE_MS };
-    g_autoptr(GVariant) reply = ctl_bus_call(ctl, &call, NULL, error);
-    g_autoptr(GVariant) list = reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
-    g_autoptr(GArray) guests = g_array_new(FALSE, FALSE, sizeof(GuestFacts));
-
-    for (gsize i = 0; list != NULL && i < g_variant_n_children(list); i++) {
-        g_autoptr(GVariant) dict = g_variant_get_child_value(list, i);
-        GuestFacts guest;
-
-        if (!guest_facts_from_variant(dict, &guest, error))
-            return NULL;
-        g_array_append_val(guests, guest);
-    }
-    return list != NULL ? g_steal_pointer(&guests) : NULL;
-}
 
 static void add_known(CtlTable *table, gboolean known, const char *text)
 {
@@ -109,7 +88,7 @@ int ctl_guests(Ctl *ctl, int argc, char **argv)
 
     if (!ctl_options(ctl, NULL, &(CtlArguments){ &argc, &argv, 0, 0 }, &exit_code))
         return exit_code;
-    guests = load_guests(ctl, &error);
+    guests = ctl_guests_load(ctl, &error);
     if (guests == NULL)
         return ctl_fail(ctl, error);
     if (ctl->json)

@@ -26,6 +26,12 @@ int ctl_guests(Ctl *ctl, int argc, char **argv);
 extern const char ctl_check_help[];
 int ctl_check(Ctl *ctl, int argc, char **argv);
 
+extern const char ctl_matrix_help[];
+int ctl_matrix(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_baseline_help[];
+int ctl_baseline(Ctl *ctl, int argc, char **argv);
+
 extern const char ctl_history_help[];
 int ctl_history(Ctl *ctl, int argc, char **argv);
 

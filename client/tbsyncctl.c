@@ -17,6 +17,8 @@ static const CtlVerb verbs[] = {
     { "peers", "[PEER]", "Show links and clock relations", ctl_peers_help, ctl_peers },
     { "guests", "", "Show the guests of this host", ctl_guests_help, ctl_guests },
     { "check", "GUEST HOST", "Tell whether a guest may migrate there", ctl_check_help, ctl_check },
+    { "matrix", "", "Show which guest may migrate where", ctl_matrix_help, ctl_matrix },
+    { "baseline", "[HOST...]", "Show the newest compat mode that hosts share", ctl_baseline_help, ctl_baseline },
     { "history", "", "Show the migrations that came here", ctl_history_help, ctl_history },
     { "show", "ID", "Show one migration", ctl_show_help, ctl_show },
     { "facts", "", "Print what is known of this host", ctl_facts_help, ctl_facts },

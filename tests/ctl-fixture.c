@@ -112,6 +112,31 @@ static int on_list_guests(sd_bus_message *call, void *data, sd_bus_error *error)
     return 1;
 }
 
+static int on_list_peer_guests(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Fixture *fixture = data;
+    sd_bus_message *reply = NULL;
+    const char *peer;
+
+    g_assert_cmpint(sd_bus_message_read(call, "s", &peer), >=, 0);
+    g_free(fixture->text);
+    fixture->text = g_strdup(peer);
+    if (fixture->peer_error != NULL)
+        return sd_bus_reply_method_errorf(call, "org.tbsyncd1.Error.Unavailable", "%s", fixture->peer_error);
+    g_assert_cmpint(sd_bus_message_new_method_return(call, &reply), >=, 0);
+    g_assert_cmpint(
+        sd_variant_append(reply,
+                          g_variant_new_parsed("[{'uuid': <'5a5a5a5a-1111-4222-8333-00000000d00d'>, 'name': <'db1'>,"
+                                               " 'arch': <'ppc64le'>, 'accel': <'kvm'>, 'machine_type': <'pseries-7.2'>,"
+                                               " 'max_cpu_compat': <''>, 'effective_mode': <'power10'>,"
+                                               " 'mmu': <'radix'>, 'active': <true>}]")),
+        >=, 0);
+    g_assert_cmpint(sd_bus_message_append(reply, "b", 1), >=, 0);
+    g_assert_cmpint(sd_bus_send(NULL, reply, NULL), >=, 0);
+    sd_bus_message_unref(reply);
+    return 1;
+}
+
 #define RECORD                                                                                                         \
     "{\"version\":1,\"id\":\"20261121T031500Z-web1\",\"state\":\"completed\",\"name\":\"web1\","                      \
     "\"uuid\":\"5a5a5a5a-1111-4222-8333-00000000beef\",\"source\":\"beta\",\"destination\":\"alpha\","                \
@@ -155,6 +180,8 @@ static int on_get_text(sd_bus *bus, const char *path, const char *interface, con
                                              { "Error", "its certificate is of\nanother \033[31mhost" },
                                              { "RelationState", "ok" } };
 
+    if (((Fixture *)data)->linked && (g_str_equal(property, "State") || g_str_equal(property, "Error")))
+        return sd_bus_message_append(reply, "s", *property == 'S' ? "linked" : "");
     for (guint i = 0; i < G_N_ELEMENTS(values); i++)
         if (g_str_equal(values[i][0], property))
             return sd_bus_message_append(reply, "s", values[i][1]);
@@ -164,13 +191,15 @@ static int on_get_text(sd_bus *bus, const char *path, const char *interface, con
 static int on_get_host(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                        void *data, sd_bus_error *error)
 {
+    const Fixture *fixture = data;
     gboolean own = g_str_equal(interface, "org.tbsyncd1.Manager");
 
-    return sd_variant_append(reply, g_variant_new_parsed("{'name': <%s>, 'simulated': <true>, 'pvr': <uint32 0x004e1202>,"
+    return sd_variant_append(reply, g_variant_new_parsed("{'name': <%s>, 'simulated': <true>, 'pvr': <%u>,"
                                                          " 'kvm': <'hv'>, 'kernel': <'6.1.0'>, 'qemu_version': <'7.2.22'>,"
                                                          " 'machine_types': <['pseries-7.2']>,"
                                                          " 'timebase_hz': <uint64 512000000>}",
-                                                         own ? "alpha" : "beta"));
+                                                         own ? "alpha" : "beta",
+                                                         !own && fixture->peer_pvr != 0 ? fixture->peer_pvr : 0x004e1202));
 }
 
 static int on_get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -202,6 +231,7 @@ static const sd_bus_vtable manager_vtable[] = {
     METHOD("CheckRestore", "a{sv}", "saa{sv}", on_check_restore),
     METHOD("Check", "ssas", "saa{sv}a{sv}", on_check),
     METHOD("ListGuests", NULL, "aa{sv}", on_list_guests),
+    METHOD("ListPeerGuests", "s", "aa{sv}b", on_list_peer_guests),
     METHOD("ListMigrations", "u", "as", on_list_migrations),
     METHOD("GetMigration", "s", "s", on_get_migration),
     TEXT("Version"),

@@ -15,9 +15,11 @@ typedef struct Fixture {
     const char *decision;
     GVariant *findings; /* aa{sv} */
     const char *error_name, *error_message; /* of all methods, if set */
+    const char *peer_error; /* of ListPeerGuests, if set */
     gboolean hang;      /* methods are never answered */
     gboolean die;       /* the service leaves the bus when it is called */
-    gboolean no_peers;
+    gboolean linked;    /* the peer beta; else it is refused */
+    guint32 peer_pvr;   /* 0: as this host's */
     /* what it was asked */
     guint calls;
     char *member;
