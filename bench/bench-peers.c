@@ -133,9 +133,9 @@ static void on_burst(GObject *source, GAsyncResult *result, void *data)
 {
     Host *host = data;
     g_autoptr(GError) error = NULL;
-    RelationBounds bounds;
+    RelationTrace trace;
 
-    peer_burst_finish(peers_nth(host->peers, 0), result, &bounds, &error);
+    peer_burst_finish(peers_nth(host->peers, 0), result, &trace, &error);
     g_assert_no_error(error);
     host->burst_done = TRUE;
 }

@@ -2,14 +2,19 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "ctl-bus.h"
 #include "ctl-lines.h"
+#include "ctl-replay-record.h"
 #include "ctl-verbs.h"
 #include "error.h"
 #include "json-tree.h"
 #include "relation.h"
 
 const char ctl_replay_help[] =
-    "The first line of FILE (default: stdin) names the clocks, {\"timebase_hz\":512000000,\"drift_ppb\":100000};\n"
+    "With the ID of a migration, or with a FILE that holds its record: computes relation, verdict and plan again from what they\n"
+    "were made of, and compares them with the record: exits 0 if they are the same, 1 with both if something differs.\n\n"
+    "Else, for exchanges: "
+    "the first line of FILE (default: stdin) names the clocks, {\"timebase_hz\":512000000,\"drift_ppb\":100000};\n"
     "each further line is one exchange, {\"l1\":..,\"r2\":..,\"r3\":..,\"l4\":..} in ticks (l: local timebase, r: remote\n"
     "one), optionally with \"tod_l_ns\":[at l1, at l4] and \"tod_r_ns\":[at r2, at r3].\n"
     "After each exchange the bounds on remote - local at l4 are printed:\n"
@@ -27,6 +32,9 @@ typedef struct Replay {
     Relation relation;
     gboolean started; /* the first line was read */
     gboolean broken;
+    Ctl *ctl;
+    gboolean is_record; /* the first line was one: all is done */
+    int record_exit;
 } Replay;
 
 /* ---- reading ---- */
@@ -162,8 +170,15 @@ static const JsonValue *parse_line(Replay *replay, const CtlLine *line, GError *
 static gboolean replay_line(Replay *replay, const CtlLine *line, GError **error)
 {
     g_autoptr(GError) line_error = NULL;
-    const JsonValue *object = parse_line(replay, line, &line_error);
+    const JsonValue *object;
     Exchange x = { 0 };
+
+    if (!replay->started && !line->too_long && ctl_replay_is_record(line->text, line->length)) {
+        replay->record_exit = ctl_replay_record(replay->ctl, line->text);
+        replay->is_record = TRUE;
+        return TRUE;
+    }
+    object = parse_line(replay, line, &line_error);
 
     if (!replay->started) {
         if (object != NULL && start(replay, object, &line_error))
@@ -189,6 +204,8 @@ static gboolean replay_lines(Replay *replay, CtlLines *lines, GError **error)
     while ((state = ctl_lines_next(lines, &line, error)) == CTL_LINES_LINE) {
         if (!ctl_line_is_blank(&line) && !replay_line(replay, &line, error))
             return FALSE;
+        if (replay->is_record)
+            return TRUE;
         if (ferror(stdout)) {
             g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "stdout cannot be written: %s", g_strerror(errno));
             return FALSE;
@@ -199,19 +216,42 @@ static gboolean replay_lines(Replay *replay, CtlLines *lines, GError **error)
     return state == CTL_LINES_END;
 }
 
+static int replay_id(Ctl *ctl, const char *id)
+{
+    CtlCall call = { .method = "GetMigration", .reply_type = "(s)" };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = ctl_bus_call(ctl, &call, g_variant_new("(s)", id), &error);
+    const char *text;
+
+    if (reply == NULL)
+        return ctl_fail(ctl, error);
+    g_variant_get(reply, "(&s)", &text);
+    return ctl_replay_record(ctl, text);
+}
+
+/* As the ledger makes them: "20261121T040327.193098Z-a0521827". */
+static gboolean is_id(const char *argument)
+{
+    return g_regex_match_simple("^[0-9]{8}T[0-9]{6}\\.[0-9]{6}Z-[0-9a-f]{8}$", argument, 0, 0);
+}
+
 int ctl_replay(Ctl *ctl, int argc, char **argv)
 {
     g_autoptr(JsonTree) tree = json_tree_new();
     g_autoptr(GError) error = NULL;
-    Replay replay = { .tree = tree };
+    Replay replay = { .tree = tree, .ctl = ctl };
     int exit_code;
 
     if (!ctl_options(ctl, NULL, &(CtlArguments){ &argc, &argv, 0, 1 }, &exit_code))
         return exit_code;
+    if (argc > 1 && is_id(argv[1]) && !g_file_test(argv[1], G_FILE_TEST_EXISTS))
+        return replay_id(ctl, argv[1]);
     g_autoptr(CtlLines) lines = ctl_lines_open(argc > 1 ? argv[1] : NULL, &error);
     if (lines == NULL || !replay_lines(&replay, lines, &error)) {
         ctl_fail(ctl, error);
         return REPLAY_EXIT_ERROR;
     }
+    if (replay.is_record)
+        return replay.record_exit;
     return replay.broken ? REPLAY_EXIT_BROKEN : REPLAY_EXIT_OK;
 }

@@ -23,7 +23,7 @@ static const CtlVerb verbs[] = {
     { "show", "ID", "Show one migration", ctl_show_help, ctl_show },
     { "facts", "", "Print what is known of this host", ctl_facts_help, ctl_facts },
     { "judge", "[FILE]", "Judge cases from a file, one JSON object a line", ctl_judge_help, ctl_judge },
-    { "replay", "[FILE]", "Compute the clock relation from recorded exchanges", ctl_replay_help, ctl_replay },
+    { "replay", "[ID|FILE]", "Compute a recorded migration, or recorded exchanges, again", ctl_replay_help, ctl_replay },
     { "explain", "[CODE]", "Explain a finding code, or list all of them", ctl_explain_help, ctl_explain },
     { "hook", "NAME OP SUB EXTRA", "Decide for libvirt's hook", ctl_hook_help, ctl_hook },
     { "help", "[VERB]", "Show this help, or that of a verb", "", run_help },

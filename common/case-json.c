@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "case-json.h"
 
+#include <string.h>
+
 #include "facts-codec.h"
+
+gboolean judge_kind_parse(const char *name, JudgeKind *ret)
+{
+    for (JudgeKind kind = JUDGE_OFFLINE; kind <= JUDGE_RESTORE; kind++) {
+        if (strcmp(name, judge_kind_name(kind)) == 0) {
+            *ret = kind;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
 
 const char *judge_kind_name(JudgeKind kind)
 {
@@ -28,10 +41,9 @@ static void add_word(JsonBuilder *builder, const char *name, const char *word)
     json_builder_add_string_value(builder, word);
 }
 
-static void build_relation(const RelationBounds *relation, guint64 timebase_hz,
-                           JsonBuilder *builder)
+void case_relation_build_json(const RelationBounds *relation, guint64 timebase_hz,
+                              JsonBuilder *builder)
 {
-    json_builder_set_member_name(builder, "relation");
     json_builder_begin_object(builder);
     add_word(builder, "state", relation_state_name(relation->state));
     add_int(builder, "tb_lo", relation->tb_ticks.lo);
@@ -101,7 +113,9 @@ void case_build_json(const JudgeInput *in, guint64 timebase_hz, JsonBuilder *bui
     if (in->incoming)
         build_guest("incoming", in->incoming, builder);
     build_host("destination", in->destination, builder);
-    if (in->relation)
-        build_relation(in->relation, timebase_hz, builder);
+    if (in->relation) {
+        json_builder_set_member_name(builder, "relation");
+        case_relation_build_json(in->relation, timebase_hz, builder);
+    }
     build_policy(in->policy, builder);
 }

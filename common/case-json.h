@@ -14,5 +14,10 @@
  * both hosts, turns the relation's age into ns; > 0 if there is a relation. */
 void case_build_json(const JudgeInput *in, guint64 timebase_hz, JsonBuilder *builder);
 
+/* Its "relation" alone: one object. */
+void case_relation_build_json(const RelationBounds *relation, guint64 timebase_hz,
+                              JsonBuilder *builder);
+
 /* "offline", "migration", "restore" */
 const char *judge_kind_name(JudgeKind kind);
+gboolean judge_kind_parse(const char *name, JudgeKind *ret);

@@ -95,7 +95,7 @@ static gboolean on_renew(void *data)
         withdraw_plan(open);
         return G_SOURCE_CONTINUE;
     }
-    record_set_plan(open->record, &plan, tb_clock_real_ns());
+    record_set_plan(open->record, &query, &plan, tb_clock_real_ns());
     publish_plan(open);
     return G_SOURCE_CONTINUE;
 }

@@ -182,13 +182,13 @@ static void decide_without_source(GTask *task, FindingCode code)
     record_and_answer(task);
 }
 
-static void take_relation(MigrationCase *c, const RelationBounds *peer_minus_local,
-                          const Config *config)
+static void take_relation(MigrationCase *c, const RelationTrace *trace, const Config *config)
 {
-    c->relation = *peer_minus_local;
-    c->relation.tb_ticks = plan_relation(interval_neg(peer_minus_local->tb_ticks),
-                                         c->destination.timebase_hz, config->drift_bound_ppb);
-    c->relation.tod_ns = interval_neg(peer_minus_local->tod_ns);
+    c->trace = *trace;
+    c->drift_bound_ppb = config->drift_bound_ppb;
+    c->relation = trace->known
+                      ? relation_trace_for_plan(trace, c->destination.timebase_hz, c->drift_bound_ppb)
+                      : (RelationBounds){ .tb_ticks = INTERVAL_UNBOUNDED, .tod_ns = INTERVAL_UNBOUNDED };
     c->has_relation = TRUE;
 }
 
@@ -197,19 +197,19 @@ static void on_burst(GObject *source, GAsyncResult *result, void *data)
     g_autoptr(GTask) task = data;
     Check *check = g_task_get_task_data(task);
     g_autoptr(GError) error = NULL;
-    RelationBounds bounds;
+    RelationTrace trace;
     Peer *peer;
 
     if (check->finished || !check->hooks)
         return;
     peer = peers_by_name(check->hooks->params.peers, check->peer_name);
-    if (peer && peer_burst_finish(peer, result, &bounds, &error)) {
-        take_relation(&check->answer->c, &bounds, check->hooks->config);
+    if (peer && peer_burst_finish(peer, result, &trace, &error)) {
+        take_relation(&check->answer->c, &trace, check->hooks->config);
     } else if (peer) {
         /* The relation of earlier samples still holds, only wider; judge() looks at its age. */
         g_debug("burst with %s: %s", check->peer_name, error->message);
-        bounds = peer_relation(peer);
-        take_relation(&check->answer->c, &bounds, check->hooks->config);
+        trace = peer_trace(peer);
+        take_relation(&check->answer->c, &trace, check->hooks->config);
     }
     decide(task);
     record_and_answer(task);

@@ -19,6 +19,7 @@ typedef struct Burst {
     guint deadline_ms;
     guint timer;
     GSource *cancelled; /* (nullable) */
+    RelationTrace trace;
 } Burst;
 
 /* error: (nullable); used if nothing was measured. */
@@ -35,9 +36,8 @@ static void burst_complete(Burst *self, const GError *error)
     if (error && (self->done == 0 || error->domain == G_IO_ERROR)) {
         peers_task_fail(task, g_error_copy(error));
     } else {
-        RelationBounds bounds = peer_relation(self->peer);
-
-        peers_task_return(task, g_memdup2(&bounds, sizeof bounds), g_free);
+        self->trace.at = tb_clock_read_tb(self->peer->peers->params.clock);
+        peers_task_return(task, g_memdup2(&self->trace, sizeof self->trace), g_free);
     }
     peer_unref(self->peer);
     g_free(self);
@@ -45,10 +45,34 @@ static void burst_complete(Burst *self, const GError *error)
 
 static void peer_sample_next(Peer *self);
 
+static void peer_start_trace(const Peer *self, RelationTrace *trace)
+{
+    if (self->has_relation)
+        relation_trace_start(trace, &self->relation);
+    else
+        trace->known = FALSE;
+}
+
 static void peer_complete_bursts(Peer *self, const GError *error)
 {
     for (guint i = self->bursts->len; i-- > 0;)
         burst_complete(g_ptr_array_index(self->bursts, i), error);
+}
+
+/* Also for a burst whose own exchanges come later: what the relation takes in belongs to its trace. */
+static void peer_trace_exchange(Peer *self, const Exchange *exchange)
+{
+    if (!self->has_relation)
+        return;
+    self->relation_state = relation_add(&self->relation, exchange);
+    for (guint i = 0; i < self->bursts->len; i++)
+        relation_trace_add(&((Burst *) g_ptr_array_index(self->bursts, i))->trace, exchange);
+}
+
+void peer_sample_retrace(Peer *self)
+{
+    for (guint i = 0; i < self->bursts->len; i++)
+        peer_start_trace(self, &((Burst *) g_ptr_array_index(self->bursts, i))->trace);
 }
 
 static void peer_count_exchange(Peer *self)
@@ -105,8 +129,7 @@ static void on_exchange_done(const Exchange *exchange, const GError *error, void
         return;
     }
     link->missed = 0;
-    if (self->has_relation)
-        self->relation_state = relation_add(&self->relation, exchange);
+    peer_trace_exchange(self, exchange);
     if (self->own_samples > 0)
         self->own_samples--;
     peer_count_exchange(self);
@@ -237,6 +260,7 @@ void peer_burst_async(Peer *self, guint count, guint deadline_ms, GCancellable *
     burst->wanted = MAX(count, 1);
     burst->skip = self->exchange_slot != NULL;
     burst->deadline_ms = deadline_ms;
+    peer_start_trace(self, &burst->trace);
     burst->timer = g_timeout_add(deadline_ms, on_burst_deadline, burst);
     if (cancellable) {
         burst->cancelled = g_cancellable_source_new(cancellable);
@@ -247,12 +271,23 @@ void peer_burst_async(Peer *self, guint count, guint deadline_ms, GCancellable *
     peer_sample_next(self);
 }
 
-gboolean peer_burst_finish(Peer *self, GAsyncResult *result, RelationBounds *ret, GError **error)
+gboolean peer_burst_finish(Peer *self, GAsyncResult *result, RelationTrace *ret, GError **error)
 {
-    g_autofree RelationBounds *bounds = g_task_propagate_pointer(G_TASK(result), error);
+    g_autofree RelationTrace *trace = g_task_propagate_pointer(G_TASK(result), error);
 
-    if (!bounds)
+    if (!trace)
         return FALSE;
-    *ret = *bounds;
+    *ret = *trace;
     return TRUE;
+}
+
+RelationTrace peer_trace(const Peer *self)
+{
+    RelationTrace trace = { .known = FALSE };
+
+    if (!self->peers)
+        return trace;
+    peer_start_trace(self, &trace);
+    trace.at = tb_clock_read_tb(self->peers->params.clock);
+    return trace;
 }

@@ -381,6 +381,7 @@ static void peer_review_relation(Peer *self, gboolean same)
 
     if (!FACT_KNOWN(&self->facts, HOST_TIMEBASE_HZ) || self->facts.timebase_hz != params.timebase_hz) {
         self->has_relation = FALSE;
+        peer_sample_retrace(self);
         return;
     }
     if (self->has_relation && same && self->relation_drift_ppb == params.drift_ppb)
@@ -389,6 +390,7 @@ static void peer_review_relation(Peer *self, gboolean same)
     self->relation_state = RELATION_NONE;
     self->relation_drift_ppb = params.drift_ppb;
     relation_init(&self->relation, &params);
+    peer_sample_retrace(self);
     if (self->exchange_link) /* begun with what is history now */
         peer_sample_forget(self, self->exchange_link);
     if (self->current)

@@ -141,6 +141,7 @@ extern const LinkServiceOps peer_link_service_ops;
 void peer_sample(Peer *peer, guint count);
 void peer_sample_schedule(Peer *peer);
 void peer_sample_forget(Peer *peer, PeerLink *link);  /* it answers no more */
+void peer_sample_retrace(Peer *peer);                 /* the relation was started anew */
 void peer_sample_relink(Peer *peer);                  /* peer->current changed, NULL included */
 void peer_sample_stop(Peer *peer, const GError *error); /* completes all bursts with `error` */
 

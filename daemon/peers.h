@@ -18,6 +18,7 @@
 #include "guests.h"
 #include "link-service.h"
 #include "link.h"
+#include "relation-json.h"
 #include "relation.h"
 #include "tb-clock.h"
 
@@ -127,11 +128,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PeersFound, peers_found_free)
 
 /* `count` exchanges one after the other with one peer; each goes into its relation. Bursts that overlap share exchanges, so
  * that a hundred hooks at once cost little more than one. At the deadline, or when the link is lost, what was measured until then
- * is enough for success; without any exchange: TBSYNC_ERROR_TIMEOUT, TBSYNC_ERROR_UNREACHABLE. *ret: bounds at completion.
- */
+ * is enough for success; without any exchange: TBSYNC_ERROR_TIMEOUT, TBSYNC_ERROR_UNREACHABLE. *ret: what gives the bounds at
+ * completion: relation_trace_bounds(), peer minus local; not known as in peer_relation(). */
 void peer_burst_async(Peer *peer, guint count, guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
                       void *data);
-gboolean peer_burst_finish(Peer *peer, GAsyncResult *result, RelationBounds *ret, GError **error);
+gboolean peer_burst_finish(Peer *peer, GAsyncResult *result, RelationTrace *ret, GError **error);
+
+/* The same of now, without any exchange. */
+RelationTrace peer_trace(const Peer *peer);
 
 /* Asks when a guest that came from that peer stopped there. FALSE if it is not linked: `done` is not called then. Else it is
  * called once, with TBSYNC_ERROR_UNREACHABLE if the link is lost; that may be inside peers_free() or peers_reload(). */

@@ -5,13 +5,6 @@
 #include "findings.h"
 #include "ledger.h"
 
-Interval plan_relation(Interval now_ticks, guint64 timebase_hz, guint32 drift_bound_ppb)
-{
-    gint64 valid_ticks = int64_from_wide((__int128)timebase_hz * PLAN_VALID_S);
-
-    return interval_widen(now_ticks, mul_div_ceil(valid_ticks, drift_bound_ppb, NS_PER_S));
-}
-
 JudgeInput migration_case_input(const MigrationCase *c)
 {
     return (JudgeInput){
@@ -76,6 +69,19 @@ static void build_head(const RecordHead *head, const MigrationCase *c, JsonBuild
     json_builder_add_boolean_value(builder, c->destination.simulated);
 }
 
+static void build_measurement(const MigrationCase *c, JsonBuilder *builder)
+{
+    JsonNode *node;
+
+    if (!c->has_relation || !c->trace.known)
+        return;
+    node = json_node_new(JSON_NODE_OBJECT);
+    json_node_take_object(node, relation_trace_to_json(&c->trace));
+    json_object_set_int_member(json_node_get_object(node), "drift_bound_ppb", c->drift_bound_ppb);
+    json_builder_set_member_name(builder, "measurement");
+    json_builder_add_value(builder, node);
+}
+
 JsonObject *record_new(const RecordHead *head, const MigrationCase *c, const Verdict *verdict)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new();
@@ -89,12 +95,25 @@ JsonObject *record_new(const RecordHead *head, const MigrationCase *c, const Ver
     json_builder_begin_object(builder);
     case_build_json(&in, head->timebase_hz, builder);
     json_builder_end_object(builder);
+    build_measurement(c, builder);
     json_builder_end_object(builder);
     root = json_builder_get_root(builder);
     return json_node_dup_object(root);
 }
 
-void record_set_plan(JsonObject *record, const OffsetPlan *plan, gint64 made_real_ns)
+/* What a later plan was made of; all else of its query stands in the case. */
+static void set_renewal(JsonObject *record, const OffsetQuery *query)
+{
+    JsonObject *renewal = json_object_new();
+
+    if (!json_object_has_member(record, "renewal"))
+        json_object_set_member(record, "plan_decided", json_node_copy(json_object_get_member(record, "plan")));
+    json_object_set_int_member(renewal, "tb_lo", query->relation_ticks.lo);
+    json_object_set_int_member(renewal, "tb_hi", query->relation_ticks.hi);
+    json_object_set_object_member(record, "renewal", renewal);
+}
+
+void record_set_plan(JsonObject *record, const OffsetQuery *query, const OffsetPlan *plan, gint64 made_real_ns)
 {
     g_autoptr(GVariant) dict = g_variant_ref_sink(offset_plan_to_variant(plan));
     JsonObject *object = json_object_new();
@@ -109,6 +128,8 @@ void record_set_plan(JsonObject *record, const OffsetPlan *plan, gint64 made_rea
         else
             json_object_set_int_member(object, key, g_variant_get_int64(value));
     }
+    if (json_object_has_member(record, "plan"))
+        set_renewal(record, query);
     json_object_set_object_member(record, "plan", object);
     json_object_set_int_member(record, "plan_valid_until_real_ns",
                                made_real_ns + PLAN_VALID_S * NS_PER_S);

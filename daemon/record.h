@@ -8,14 +8,8 @@
 
 #include <json-glib/json-glib.h>
 
+#include "relation-json.h"
 #include "verdict.h"
-
-/* A plan has to hold when the guest resumes, which is later than when it was made: the relation is
- * widened by the drift of so long. An open plan is made anew before that. */
-#define PLAN_VALID_S 60
-
-/* The relation from `now` until PLAN_VALID_S later. */
-Interval plan_relation(Interval now_ticks, guint64 timebase_hz, guint32 drift_bound_ppb);
 
 /* Owns all facts that findings point into: must live as long as the verdict made from it. */
 typedef struct MigrationCase {
@@ -28,6 +22,8 @@ typedef struct MigrationCase {
     HostFacts destination;
     gboolean has_relation;
     RelationBounds relation; /* destination minus source, from now until PLAN_VALID_S later */
+    RelationTrace trace;     /* what it was made of: source minus destination */
+    guint32 drift_bound_ppb; /* by which it was widened; valid if the trace is known */
     Policy policy;
 } MigrationCase;
 
@@ -61,5 +57,5 @@ JsonObject *record_new(const RecordHead *head, const MigrationCase *c, const Ver
 /* Replaces the state of a record. */
 void record_set_state(JsonObject *record, RecordState state);
 
-/* Replaces the plan of a record by a known one made at that time of day. */
-void record_set_plan(JsonObject *record, const OffsetPlan *plan, gint64 made_real_ns);
+/* Replaces the plan of a record by a known one made of `query` at that time of day. The first one is kept. */
+void record_set_plan(JsonObject *record, const OffsetQuery *query, const OffsetPlan *plan, gint64 made_real_ns);

@@ -3,6 +3,7 @@
 """test-ctl-replay.py TBSYNCCTL: the contract of `tbsyncctl replay`, on the built program."""
 
 import json
+import pathlib
 import random
 import sys
 
@@ -93,6 +94,47 @@ def test_a_missing_file_is_named():
     run = Ctl(["replay", "/nonexistent/file"])
     equal(run.status, 1)
     contains(run.err, "/nonexistent/file")
+
+
+def record(change=lambda record: None):
+    """`replay` of a migration's record as the ledger has it, with a change."""
+    kept = json.loads((pathlib.Path(__file__).parent / "data/record.json").read_text())
+    change(kept)
+    return replay(kept)
+
+
+def test_record_gives_the_same_again():
+    run = record()
+    equal((run.status, run.lines), (0, ["relation: same", "decision: same", "findings: same", "plan: same"]))
+
+
+def test_record_with_an_exchange_changed_differs():
+    def later(kept):
+        kept["measurement"]["exchanges"][-1]["r3"] += 100000
+        kept["measurement"]["exchanges"][-1]["r2"] += 100000
+    run = record(later)
+    equal(run.status, 1)
+    equal(run.lines[0], "relation: differs")
+    contains(run.out, "  recorded {")
+    contains(run.out, "  computed {")
+
+
+def test_record_with_a_plan_changed_differs():
+    run = record(lambda kept: kept["plan"].update(offset_ticks=kept["plan"]["offset_ticks"] - 2**24))
+    equal((run.status, run.lines[:4]), (1, ["relation: same", "decision: same", "findings: same", "plan: differs"]))
+
+
+def test_record_of_a_later_plan_keeps_the_first_one():
+    def renew(kept):
+        kept["plan_decided"] = dict(kept["plan"])
+        kept["renewal"] = {name: kept["case"]["relation"][name] for name in ("tb_lo", "tb_hi")}
+    equal(record(renew).lines[3:], ["plan: same", "renewed plan: same"])
+
+
+def test_record_that_is_broken_is_refused_by_name():
+    run = record(lambda kept: kept["measurement"]["before"].update(timebase_hz=0))
+    equal((run.status, run.out), (1, ""))
+    contains(run.err, "measurement.timebase_hz")
 
 
 if __name__ == "__main__":
