@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "audit.h"
+#include "tree.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -102,23 +103,10 @@ static void set_up(Fixture *f, gconstpointer data)
     start(f);
 }
 
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-
-        remove_tree(child);
-    }
-    g_remove(path);
-}
-
 static void tear_down(Fixture *f, gconstpointer data)
 {
     stop(f);
-    remove_tree(f->directory);
+    tree_remove(f->directory);
     g_free(f->directory);
     g_free(f->plan);
 }

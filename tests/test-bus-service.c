@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "peers-fixture.h"
+#include "tree.h"
 
 #define ROOT    "/org/tbsyncd1"
 #define MANAGER "org.tbsyncd1.Manager"
@@ -123,19 +124,6 @@ static void set_up(Fixture *f, gconstpointer data)
     start_service(f);
 }
 
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-
-        remove_tree(child);
-    }
-    g_remove(path);
-}
-
 static void tear_down(Fixture *f, gconstpointer data)
 {
     bus_service_free(f->service);
@@ -149,7 +137,7 @@ static void tear_down(Fixture *f, gconstpointer data)
     g_clear_object(&f->client);
     g_test_dbus_down(f->dbus);
     g_clear_object(&f->dbus);
-    remove_tree(f->directory);
+    tree_remove(f->directory);
     g_free(f->directory);
 }
 

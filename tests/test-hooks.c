@@ -5,6 +5,7 @@
 
 #include "findings.h"
 #include "peers-fixture.h"
+#include "tree.h"
 
 /* alpha and gamma may be sources; beta is the destination, whose hooks are tested. */
 typedef struct Fixture {
@@ -107,19 +108,6 @@ static void set_up(Fixture *f, gconstpointer data)
     f->hooks = hooks_new(&params);
 }
 
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-
-        remove_tree(child);
-    }
-    g_remove(path);
-}
-
 static void tear_down(Fixture *f, gconstpointer data)
 {
     g_clear_pointer(&f->hooks, hooks_free);
@@ -127,7 +115,7 @@ static void tear_down(Fixture *f, gconstpointer data)
     node_clear(&f->beta);
     node_clear(&f->gamma);
     ledger_free(f->ledger);
-    remove_tree(f->directory);
+    tree_remove(f->directory);
     g_free(f->directory);
     pki_free(f->pki);
 }

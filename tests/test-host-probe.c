@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "facts-codec.h"
+#include "tree.h"
 
 /* Hundreds of files that nobody needs after a crash: not synced. GLib 2.74 writes over an old file without cutting it. */
 #define write_text(path, text, length, error) \
@@ -52,18 +53,6 @@ typedef struct Copy {
     char *root;
 } Copy;
 
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *inside = g_build_filename(path, name, NULL);
-        remove_tree(inside);
-    }
-    g_remove(path);
-}
-
 static void copy_tree(const char *from, const char *to)
 {
     g_autoptr(GDir) dir = g_dir_open(from, 0, NULL);
@@ -87,7 +76,7 @@ static void copy_tree(const char *from, const char *to)
 
 static void copy_clear(Copy *copy)
 {
-    remove_tree(copy->root);
+    tree_remove(copy->root);
     g_free(copy->root);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Copy, copy_clear)
@@ -115,7 +104,7 @@ static void drop(const Copy *copy, const char *path)
 {
     g_autofree char *file = g_build_filename(copy->root, path, NULL);
 
-    remove_tree(file);
+    tree_remove(file);
 }
 
 /* Every `old` in cpuinfo from the `nth` on, counted from 0, becomes `new`. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "tree.h"
 
 #define UUID  "5a5a5a5a-1111-4222-8333-00000000beef"
 #define T0_NS G_GINT64_CONSTANT(1700000000000000000)
@@ -29,23 +30,10 @@ static void set_up(Fixture *f, gconstpointer data)
     f->ledger = open_ledger(f->directory, 10);
 }
 
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-
-        remove_tree(child);
-    }
-    g_remove(path);
-}
-
 static void tear_down(Fixture *f, gconstpointer data)
 {
     g_clear_pointer(&f->ledger, ledger_free);
-    remove_tree(f->directory);
+    tree_remove(f->directory);
     g_free(f->directory);
 }
 
