@@ -56,6 +56,8 @@ const FactField guest_fields[] = {
     GUEST_FIELD(GUEST_TB_OFFSET_TICKS,  "tb_offset_ticks",  FACT_SIGNED,   tb_offset_ticks, G_MININT64, G_MAXINT64),
     GUEST_FIELD(GUEST_AHEAD_LO_TICKS,   "ahead_lo_ticks",   FACT_SIGNED,   ahead_lo_ticks, G_MININT64, G_MAXINT64),
     GUEST_FIELD(GUEST_AHEAD_HI_TICKS,   "ahead_hi_ticks",   FACT_SIGNED,   ahead_hi_ticks, G_MININT64, G_MAXINT64),
+    GUEST_FIELD(GUEST_PAUSED,           "paused",           FACT_BOOL,     paused, 0),
+    GUEST_FIELD(GUEST_TB_COPY_STALE,    "tb_copy_stale",    FACT_BOOL,     tb_copy_stale, 0),
     { NULL },
 };
 /* clang-format on */

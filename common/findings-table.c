@@ -204,6 +204,14 @@ const FindingCodeWords finding_codes[FINDING_CODE_COUNT] = {
         "kvm-missing",
         "The guest is a KVM guest and the destination has no KVM."
     },
+    [FINDING_TIMEBASE_STALE_COPY] = {
+        "timebase-stale-copy",
+        "The kernel rounds a guest's timebase offset up to 2^24 ticks, and QEMU goes on with the value it asked for until it "
+        "next reads the guest's registers. A guest that is paused and resumed, or migrated while it is paused, may "
+        "therefore see its timebase go back by up to 32.8 ms, and with it CLOCK_MONOTONIC. RefreshOffset=after-start in "
+        "[Libvirt] of tbsyncd.conf lets tbsyncd make QEMU read the registers after each start of the guest; libvirt then "
+        "marks the guest as tainted (custom-monitor)."
+    },
 };
 
 const FindingSentence finding_sentences[] = {
@@ -591,6 +599,14 @@ const FindingSentence finding_sentences[] = {
     { FINDING_KVM_MISSING, 0,
       "the guest needs KVM, and the destination has none",
       "load it on the destination: modprobe kvm_hv; tbsyncctl facts shows what was found",
+      NULL },
+    { FINDING_TIMEBASE_STALE_COPY, 0,
+      "the guest is paused, and its timebase may go back by up to {a} when it is resumed",
+      "resume the guest and migrate it while it runs, or set RefreshOffset=after-start in [Libvirt] of tbsyncd.conf",
+      NULL },
+    { FINDING_TIMEBASE_STALE_COPY, 1,
+      "the guest was paused and resumed on its host, and its timebase may have gone back by up to {a}",
+      "check the guest's clock and log; RefreshOffset=after-start in [Libvirt] of tbsyncd.conf prevents it",
       NULL },
     { 0 },
 };

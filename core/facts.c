@@ -47,6 +47,8 @@ static void overlay_machine(GuestFacts *base, const GuestFacts *over)
     OVERLAY_VALUE(GUEST_TB_OFFSET_TICKS, tb_offset_ticks);
     OVERLAY_VALUE(GUEST_AHEAD_LO_TICKS, ahead_lo_ticks);
     OVERLAY_VALUE(GUEST_AHEAD_HI_TICKS, ahead_hi_ticks);
+    OVERLAY_VALUE(GUEST_PAUSED, paused);
+    OVERLAY_VALUE(GUEST_TB_COPY_STALE, tb_copy_stale);
 }
 
 void guest_facts_overlay(GuestFacts *base, const GuestFacts *over)

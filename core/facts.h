@@ -129,6 +129,9 @@ typedef struct GuestFacts {
     uint64_t max_memory_bytes;
     ResizeHpt resize_hpt;
     bool active; /* false: an offline migration */
+    bool paused;             /* stopped before any migration began */
+    bool tb_copy_stale;      /* QEMU's own copy of the offset: true: the guest was paused and resumed here since QEMU last read
+                              * its registers; false: the copy is what the kernel has */
     int64_t tb_offset_ticks; /* off1 */
     int64_t ahead_lo_ticks;  /* guest TB minus real time since its boot, bounds: what earlier */
     int64_t ahead_hi_ticks;  /* migrations added (+) or lost (-) */
@@ -155,6 +158,8 @@ typedef enum GuestField {
     GUEST_TB_OFFSET_TICKS,
     GUEST_AHEAD_LO_TICKS,
     GUEST_AHEAD_HI_TICKS,
+    GUEST_PAUSED,
+    GUEST_TB_COPY_STALE,
 } GuestField;
 
 #define FACT_BIT(field)         (UINT64_C(1) << (field))

@@ -105,6 +105,10 @@ typedef enum FindingCode {
     FINDING_TIME_STOOD_STILL,
     /* the destination has no KVM for a KVM guest */
     FINDING_KVM_MISSING,
+    /* [S] a how far the guest's timebase may go back, ns: QEMU keeps a copy of the offset that the kernel has rounded up.
+     * 0: the guest is paused, and what it takes along was made from that copy; 1: it runs, but was paused and resumed:
+     * the step may have happened already */
+    FINDING_TIMEBASE_STALE_COPY,
     FINDING_CODE_COUNT,
 } FindingCode;
 

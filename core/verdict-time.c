@@ -142,6 +142,22 @@ static void make_plan(Judgement *j)
     judge_plan(j, &plan, common_hz(j));
 }
 
+/* The kernel rounds the offset up, QEMU goes on with the value it gave: up to 2^24 - 1 ticks less. It learns the kernel's when it
+ * fetches the registers of the first vCPU; the timebase that it stores when a guest is stopped is made from the copy
+ * (hw/ppc/ppc.c, timebase_save; the one that a live migration stores comes after a fetch). */
+static void judge_stale_copy(Judgement *j)
+{
+    const GuestFacts *guest = j->in->guest;
+    bool known = FACT_KNOWN(guest, GUEST_TB_COPY_STALE);
+    bool paused = FACT_KNOWN(guest, GUEST_PAUSED) && guest->paused;
+
+    if (known ? !guest->tb_copy_stale : !paused)
+        return;
+    judge_add(j, &(Finding){ FINDING_TIMEBASE_STALE_COPY, SEVERITY_WARN,
+                             .a = value_number(VALUE_NS, ticks_to_ns_ceil(UINT64_C(1) << 24, common_hz(j))),
+                             .variant = paused ? 0 : 1 });
+}
+
 /* KVM carries no decrementer; a kernel with dec_expires relative to the guest's timebase (5.17) but
  * without the later fix (6.1) starts vCPUs with one that is far too large. TCG carries it from 8.2.
  */
@@ -171,6 +187,8 @@ void judge_time(Judgement *j)
         return;
     judge_frequency(j);
     judge_offset_support(j);
+    if (j->in->kind == JUDGE_MIGRATION)
+        judge_stale_copy(j);
     if (j->in->kind == JUDGE_RESTORE || !relation_is_usable(j))
         return;
     judge_age(j);

@@ -145,8 +145,16 @@ static const GuestEntry nothing_known = { .ahead_lo_ticks = G_MININT64,
 
 static void finish(Open *open, JsonObject *figures, const GuestEntry *entry)
 {
+    GuestEntry now = *entry, seen;
+
+    /* What happened to it since it arrived is not undone by figures that come late. */
+    if (ledger_get_guest(open->audit->params.ledger, open->uuid, &seen)) {
+        now.paused_here = seen.paused_here;
+        now.copy_synced = seen.copy_synced;
+        now.offset_known = now.offset_known && !seen.paused_here;
+    }
     json_object_set_object_member(open->record, "audit", figures);
-    ledger_put_guest(open->audit->params.ledger, open->uuid, entry);
+    ledger_put_guest(open->audit->params.ledger, open->uuid, &now);
     close_record(open, RECORD_COMPLETED);
 }
 
@@ -286,6 +294,19 @@ static void note_local_pause(const Audit *audit, const char *uuid)
         entry = nothing_known;
     entry.offset_known = FALSE;
     entry.paused_here = TRUE;
+    entry.copy_synced = FALSE;
+    ledger_put_guest(audit->params.ledger, uuid, &entry);
+}
+
+/* The offset itself is not told: info registers does not show it. */
+static void note_sync(const Audit *audit, const char *uuid)
+{
+    GuestEntry entry;
+
+    if (!ledger_get_guest(audit->params.ledger, uuid, &entry))
+        entry = nothing_known;
+    entry.paused_here = FALSE;
+    entry.copy_synced = TRUE;
     ledger_put_guest(audit->params.ledger, uuid, &entry);
 }
 
@@ -333,6 +354,8 @@ static void open_event(Open *open, const GuestEvent *event)
     case GUEST_EVENT_STOPPED_CPUS:
     case GUEST_EVENT_QEMU_STOP:
     case GUEST_EVENT_QEMU_MIGRATION:
+    case GUEST_EVENT_REGISTERS_SYNCED:
+    case GUEST_EVENT_SYNC_FAILED:
         break;
     }
 }
@@ -345,6 +368,8 @@ void audit_event(Audit *audit, const GuestEvent *event)
         open_event(open, event);
     if (event->kind == GUEST_EVENT_RESUMED_HERE)
         note_local_pause(audit, event->uuid);
+    else if (event->kind == GUEST_EVENT_REGISTERS_SYNCED)
+        note_sync(audit, event->uuid);
     else if (event->kind == GUEST_EVENT_BOOTED || event->kind == GUEST_EVENT_LEFT ||
              event->kind == GUEST_EVENT_STOPPED)
         ledger_drop_guest(audit->params.ledger, event->uuid);

@@ -150,6 +150,8 @@ void departures_event(Departures *departures, const GuestEvent *event)
     case GUEST_EVENT_FAILED:
     case GUEST_EVENT_STOPPED:
     case GUEST_EVENT_QEMU_MIGRATION:
+    case GUEST_EVENT_REGISTERS_SYNCED:
+    case GUEST_EVENT_SYNC_FAILED:
         return;
     }
     postpone_expiry(watch);

@@ -61,6 +61,9 @@ void *guests_ask_find(void *input, GError **error);
 void *guests_ask_lookup(void *input, GError **error);
 void *guests_ask_list(void *input, GError **error);
 
+/* CallRun on a UUID: tells QEMU "info registers", over a connection that may write. Returns a token, g_free(). */
+void *guests_ask_sync(void *input, GError **error);
+
 /* Once per process, before all else. */
 void guests_libvirt_init(void);
 

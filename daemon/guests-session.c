@@ -14,6 +14,7 @@
 #define RETRY_MAX_MS     30000
 #define STABLE_MS        30000 /* a connection that lasted so long resets the back-off */
 #define OPENS_MAX        3     /* threads stuck in an open, of both connections */
+#define SYNC_DEADLINE_MS 10000
 #define CALLS_MAX        8
 #define CALLS_QUEUED_MAX 256
 
@@ -43,6 +44,8 @@ struct Guests {
     GuestsCaps caps;
     gboolean caps_known;
     guint32 qemu_version; /* 0: unknown */
+    gboolean sync_registers;
+    GHashTable *syncing; /* uuid -> Sync (borrowed) of the last start, until it is done or the guest stops */
 };
 
 static void session_open(Session *session);
@@ -130,11 +133,88 @@ static void session_opened(GObject *source, GAsyncResult *result, void *data)
     guests_conn_unref(attempt);
 }
 
+/* ---- registers ---- */
+
+/* One question to QEMU; `conn` tells whether the Guests still are. */
+typedef struct Sync {
+    GuestsConn *conn;
+    char *uuid;
+    char *name;
+} Sync;
+
+static void sync_free(Sync *sync)
+{
+    guests_conn_unref(sync->conn);
+    g_free(sync->uuid);
+    g_free(sync->name);
+    g_free(sync);
+}
+
+static void sync_answered(GObject *source, GAsyncResult *result, void *data)
+{
+    Sync *sync = data;
+    const Session *session = guests_conn_owner(sync->conn);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *done = calls_run_finish(result, &error);
+
+    /* If it was stopped meanwhile nobody knows what came first. */
+    if (session != NULL && g_hash_table_lookup(session->guests->syncing, sync->uuid) == sync) {
+        const Guests *guests = session->guests;
+
+        g_hash_table_remove(guests->syncing, sync->uuid);
+        guests->callbacks.event(
+            &(GuestEvent){ .kind = done ? GUEST_EVENT_REGISTERS_SYNCED : GUEST_EVENT_SYNC_FAILED,
+                           .uuid = sync->uuid,
+                           .name = sync->name,
+                           .detail = done ? "registers synced" : error->message,
+                           .seen_real_ns = tb_clock_real_ns() },
+            guests->data);
+    }
+    sync_free(sync);
+}
+
+static void sync_start(const Session *session, const GuestEvent *event)
+{
+    Guests *guests = session->guests;
+    Sync *sync = g_new0(Sync, 1);
+
+    sync->conn = guests_conn_ref(session->conn);
+    sync->uuid = g_strdup(event->uuid);
+    sync->name = g_strdup(event->name);
+    g_hash_table_replace(guests->syncing, g_strdup(event->uuid), sync);
+    calls_run_async(guests->calls,
+                    &(CallSpec){ .key = event->uuid,
+                                 .what = "syncing the registers of a guest",
+                                 .deadline_ms = SYNC_DEADLINE_MS,
+                                 .run = guests_ask_sync,
+                                 .input = guests_ask_new(session->conn, event->uuid),
+                                 .input_free = guests_ask_free,
+                                 .output_free = g_free },
+                    NULL, sync_answered, sync);
+}
+
+static gboolean is_start(GuestEventKind kind)
+{
+    return kind == GUEST_EVENT_RESUMED_HERE || kind == GUEST_EVENT_RESUMED_CPUS;
+}
+
+static gboolean is_stop(GuestEventKind kind)
+{
+    return kind == GUEST_EVENT_SUSPENDED || kind == GUEST_EVENT_STOPPED_CPUS ||
+           kind == GUEST_EVENT_STOPPED || kind == GUEST_EVENT_LEFT || kind == GUEST_EVENT_QEMU_STOP;
+}
+
+/* After the event itself, so that whoever hears of both hears of the start first. */
 static void session_event(const GuestEvent *event, void *data)
 {
-    const Guests *guests = ((const Session *)data)->guests;
+    const Session *session = data;
+    const Guests *guests = session->guests;
 
     guests->callbacks.event(event, guests->data);
+    if (is_stop(event->kind))
+        g_hash_table_remove(guests->syncing, event->uuid);
+    if (guests->sync_registers && is_start(event->kind) && session->conn != NULL)
+        sync_start(session, event);
 }
 
 static void session_closed(GuestsConn *conn, const char *reason, void *data)
@@ -335,6 +415,8 @@ Guests *guests_new(const GuestsConfig *config, const GuestsCallbacks *callbacks,
     guests->callbacks = *callbacks;
     guests->data = data;
     guests->opens = calls_new(OPENS_MAX, 0);
+    guests->sync_registers = config->sync_registers;
+    guests->syncing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     guests->calls = calls_new(CALLS_MAX, CALLS_QUEUED_MAX);
     session_init(&guests->main, guests, FALSE);
     session_init(&guests->timing, guests, TRUE);
@@ -355,6 +437,7 @@ void guests_free(Guests *guests)
     session_close(&guests->main);
     session_close(&guests->timing);
     g_clear_pointer(&guests->opens, calls_free);
+    g_hash_table_unref(guests->syncing);
     g_free(guests->uri);
     g_free(guests);
 }

@@ -512,11 +512,17 @@ static gboolean domain_read_state(virDomainPtr domain, const char *what, GuestFa
     facts->active = state != VIR_DOMAIN_SHUTOFF &&
                     (state != VIR_DOMAIN_CRASHED || virDomainGetID(domain) != (unsigned)-1);
     FACT_SET(facts, GUEST_ACTIVE);
+    /* what pauses a guest for the migration itself is no pause; one that is being started was none yet */
+    facts->paused = state == VIR_DOMAIN_PAUSED && reason != VIR_DOMAIN_PAUSED_MIGRATION &&
+                    reason != VIR_DOMAIN_PAUSED_POSTCOPY && reason != VIR_DOMAIN_PAUSED_STARTING_UP;
+    FACT_SET(facts, GUEST_PAUSED);
     if (state == VIR_DOMAIN_RUNNING && reason == VIR_DOMAIN_RUNNING_BOOTED) {
         facts->tb_offset_ticks = facts->ahead_lo_ticks = facts->ahead_hi_ticks = 0;
         FACT_SET(facts, GUEST_TB_OFFSET_TICKS);
         FACT_SET(facts, GUEST_AHEAD_LO_TICKS);
         FACT_SET(facts, GUEST_AHEAD_HI_TICKS);
+        facts->tb_copy_stale = false;
+        FACT_SET(facts, GUEST_TB_COPY_STALE);
     }
     return TRUE;
 }
@@ -596,6 +602,41 @@ void *guests_ask_lookup(void *data, GError **error)
     read = domain_read(domain, facts, error);
     virDomainFree(domain);
     return read ? g_steal_pointer(&facts) : NULL;
+}
+
+/* ---- registers ---- */
+
+static gboolean domain_sync(virDomainPtr domain, const char *what, GError **error)
+{
+    char *answer = NULL;
+    int done = virDomainQemuMonitorCommand(domain, "info registers", &answer,
+                                           VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP);
+
+    if (done < 0)
+        take_libvirt_error(error, what);
+    free(answer);
+    return done >= 0;
+}
+
+/* `info registers` prints the CPU that the monitor looks at, the first one, and fetches its registers for that: those of a
+ * vcore's offset among them (QEMU target/ppc/kvm.c, kvm_arch_get_registers). */
+void *guests_ask_sync(void *data, GError **error)
+{
+    AskInput *input = data;
+    g_autofree char *what = g_strdup_printf("cannot sync the registers of guest %s", input->guest);
+    virConnectPtr handle = virConnectOpen(input->conn->uri);
+    virDomainPtr domain = handle != NULL ? virDomainLookupByUUIDString(handle, input->guest) : NULL;
+    gboolean done = FALSE;
+
+    if (domain == NULL) {
+        take_libvirt_error(error, what);
+    } else {
+        done = domain_sync(domain, what, error);
+        virDomainFree(domain);
+    }
+    if (handle != NULL)
+        virConnectClose(handle);
+    return done ? g_strdup(input->guest) : NULL;
 }
 
 /* ---- all guests ---- */

@@ -46,6 +46,8 @@ typedef enum GuestEventKind {
     GUEST_EVENT_QEMU_STOP,       /* raw QEMU STOP, qemu_real_ns valid */
     GUEST_EVENT_QEMU_RESUME,     /* raw QEMU RESUME, qemu_real_ns valid */
     GUEST_EVENT_QEMU_MIGRATION,  /* raw QEMU MIGRATION; detail = status */
+    GUEST_EVENT_REGISTERS_SYNCED, /* QEMU has read its registers after the last start; see sync_registers */
+    GUEST_EVENT_SYNC_FAILED,      /* it was asked to and did not; detail = why */
 } GuestEventKind;
 
 /* Events of the time without a connection are lost. Whenever the state becomes GUESTS_UP one GUEST_EVENT_DEFINED_CHANGED
@@ -67,6 +69,9 @@ typedef struct GuestsCallbacks {
 typedef struct GuestsConfig {
     const char *uri;
     gboolean timing_events; /* second, read-write connection for raw QEMU events */
+    gboolean sync_registers; /* after each start of a guest's CPUs (RESUMED_HERE, RESUMED_CPUS) QEMU is told "info registers" over
+                              * a read-write connection, so that its copy of the timebase offset becomes what the kernel has. Taints
+                              * the guest (custom-monitor) */
     guint open_deadline_ms; /* for connecting; 0: 10 s */
     guint retry_min_ms;     /* first wait before connecting again, doubled each time up to 30 s; 0: 0.5 s */
 } GuestsConfig;

@@ -336,18 +336,20 @@ gboolean ledger_get_guest(const Ledger *ledger, const char *uuid, GuestEntry *re
     g_autoptr(JsonParser) parser = json_parser_new();
     JsonObject *object = text ? json_text_parse_object(parser, text, strlen(text), NULL) : NULL;
 
-    JsonNode *paused;
+    JsonNode *paused, *synced;
 
     if (!object || member_int(object, "version") != LEDGER_VERSION ||
         member_int(object, "ahead_lo_ticks") > member_int(object, "ahead_hi_ticks"))
         return FALSE;
     paused = member_of_type(object, "paused_here", G_TYPE_BOOLEAN);
+    synced = member_of_type(object, "copy_synced", G_TYPE_BOOLEAN);
     *ret = (GuestEntry){
         .offset_known = member_of_type(object, "tb_offset_ticks", G_TYPE_INT64) != NULL,
         .offset_ticks = member_int(object, "tb_offset_ticks"),
         .ahead_lo_ticks = member_int(object, "ahead_lo_ticks"),
         .ahead_hi_ticks = member_int(object, "ahead_hi_ticks"),
         .paused_here = paused && json_node_get_boolean(paused),
+        .copy_synced = synced && json_node_get_boolean(synced),
     };
     return TRUE;
 }
@@ -365,6 +367,8 @@ void ledger_put_guest(Ledger *ledger, const char *uuid, const GuestEntry *entry)
     json_object_set_int_member(object, "ahead_lo_ticks", entry->ahead_lo_ticks);
     json_object_set_int_member(object, "ahead_hi_ticks", entry->ahead_hi_ticks);
     json_object_set_boolean_member(object, "paused_here", entry->paused_here);
+    if (entry->copy_synced)
+        json_object_set_boolean_member(object, "copy_synced", TRUE);
     submit(ledger, guest_path(ledger, uuid), json_to_string(node, FALSE), NULL);
 }
 
@@ -377,8 +381,13 @@ void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest)
 {
     GuestEntry entry;
 
-    if (FACT_KNOWN(guest, GUEST_TB_OFFSET_TICKS) || !FACT_KNOWN(guest, GUEST_UUID) ||
-        !ledger_get_guest(ledger, guest->uuid, &entry))
+    if (!FACT_KNOWN(guest, GUEST_UUID) || !ledger_get_guest(ledger, guest->uuid, &entry))
+        return;
+    if ((entry.paused_here || entry.copy_synced) && !FACT_KNOWN(guest, GUEST_TB_COPY_STALE)) {
+        guest->tb_copy_stale = entry.paused_here;
+        FACT_SET(guest, GUEST_TB_COPY_STALE);
+    }
+    if (FACT_KNOWN(guest, GUEST_TB_OFFSET_TICKS))
         return;
     if (entry.offset_known) {
         guest->tb_offset_ticks = entry.offset_ticks;

@@ -58,11 +58,12 @@ typedef struct GuestEntry {
     gint64 ahead_hi_ticks;
     gboolean paused_here; /* was stopped and started on this host: QEMU's copy of the offset may be
                              stale */
+    gboolean copy_synced; /* QEMU has read its registers since the last start: the copy is right */
 } GuestEntry;
 
 gboolean ledger_get_guest(const Ledger *ledger, const char *uuid, GuestEntry *ret);
 void ledger_put_guest(Ledger *ledger, const char *uuid, const GuestEntry *entry);
 void ledger_drop_guest(Ledger *ledger, const char *uuid);
 
-/* Adds what the ledger knows of the guest's timebase to facts that do not know it. */
+/* Adds what the ledger knows of the guest's timebase, and of QEMU's copy of the offset, to facts that do not know it. */
 void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest);

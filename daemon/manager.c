@@ -133,6 +133,8 @@ static void on_guest_event(const GuestEvent *event, void *data)
 {
     Manager *manager = data;
 
+    if (event->kind == GUEST_EVENT_SYNC_FAILED)
+        g_warning("guest %s: its timebase may go back when it is paused again: %s", event->name, event->detail);
     departures_event(manager->departures, event);
     audit_event(manager->audit, event);
 }
@@ -282,7 +284,8 @@ static gboolean start_clock(Manager *manager, GError **error)
 static void start_guests(Manager *manager)
 {
     GuestsConfig config = { .uri = manager->config->libvirt_uri,
-                            .timing_events = manager->config->libvirt_events };
+                            .timing_events = manager->config->libvirt_events,
+                            .sync_registers = manager->config->libvirt_sync_registers };
     GuestsCallbacks callbacks = { .event = on_guest_event, .state_changed = on_guests_changed };
 
     manager->guests = guests_new(&config, &callbacks, manager);

@@ -362,6 +362,38 @@ static void test_local_pause_makes_the_offset_unknown(Fixture *f, gconstpointer 
     g_assert_false(ledger_get_guest(f->ledger, UUID, &entry));
 }
 
+static void test_sync_after_a_pause_mends_the_copy(Fixture *f, gconstpointer data)
+{
+    GuestEntry entry;
+
+    event(f, GUEST_EVENT_RESUMED_HERE);
+    event(f, GUEST_EVENT_SYNC_FAILED);
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_true(entry.paused_here);
+    event(f, GUEST_EVENT_REGISTERS_SYNCED);
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_false(entry.paused_here);
+    g_assert_true(entry.copy_synced);
+    g_assert_false(entry.offset_known);
+    event(f, GUEST_EVENT_RESUMED_HERE);
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_true(entry.paused_here);
+    g_assert_false(entry.copy_synced);
+}
+
+static void test_late_figures_do_not_undo_a_sync(Fixture *f, gconstpointer data)
+{
+    GuestEntry entry;
+
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    event(f, GUEST_EVENT_REGISTERS_SYNCED);
+    wait_until_closed(f);
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_true(entry.copy_synced);
+}
+
 #define ADD(name, function) g_test_add("/audit/" name, Fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv)
@@ -378,5 +410,7 @@ int main(int argc, char **argv)
     ADD("restart-closes-what-was-open", test_restart_closes_what_was_open);
     ADD("other-guests-do-not-matter", test_other_guests_do_not_matter);
     ADD("local-pause-makes-the-offset-unknown", test_local_pause_makes_the_offset_unknown);
+    ADD("sync-after-a-pause-mends-the-copy", test_sync_after_a_pause_mends_the_copy);
+    ADD("late-figures-do-not-undo-a-sync", test_late_figures_do_not_undo_a_sync);
     return g_test_run();
 }

@@ -88,6 +88,7 @@ static const guint variants[FINDING_CODE_COUNT] = {
     [FINDING_SIMULATED_HOST] = 3,
     [FINDING_FACT_UNKNOWN] = 3,
     [FINDING_CANNOT_RETURN] = RETURN_VARIANT_OFFSET + 1,
+    [FINDING_TIMEBASE_STALE_COPY] = 2,
 };
 
 /* Which of the two values a sentence may leave out, since the finding has none. */
@@ -126,6 +127,7 @@ static const struct {
     { FINDING_CANNOT_RETURN, RETURN_VARIANT_OFFSET, "" },
     { FINDING_TIME_STOOD_STILL, -1, "" },
     { FINDING_KVM_MISSING, -1, "" },
+    { FINDING_TIMEBASE_STALE_COPY, -1, "a" },
 };
 
 static const char *values_of(FindingCode code, int variant)

@@ -248,6 +248,35 @@ static void test_events_name_guest_and_cause(void)
     world_close(&world);
 }
 
+/* The test driver has no QEMU to tell: that it was tried, and when, is all that can be seen. */
+static void test_registers_are_synced_after_each_start(void)
+{
+    static const GuestsCallbacks callbacks = { on_event, on_state_changed };
+    World world = { .kinds = g_array_new(FALSE, FALSE, sizeof(GuestEventKind)) };
+    virConnectPtr handle = virConnectOpen(TEST_URI);
+    virDomainPtr domain = virDomainLookupByName(handle, TEST_NAME);
+    GuestRole role;
+    GuestFacts facts;
+
+    world.guests = guests_new(&(GuestsConfig){ .uri = TEST_URI, .sync_registers = TRUE }, &callbacks, &world);
+    wait_for_state(&world, GUESTS_UP);
+    virDomainSuspend(domain);
+    g_assert_cmpint(wait_for_event(&world, 0), ==, GUEST_EVENT_SUSPENDED);
+    g_assert_true(find(&world, TEST_UUID, &role, &facts, NULL));
+    g_assert_true(FACT_KNOWN(&facts, GUEST_PAUSED));
+    g_assert_true(facts.paused);
+    virDomainResume(domain);
+    g_assert_cmpint(wait_for_event(&world, 1), ==, GUEST_EVENT_RESUMED_HERE);
+    g_assert_cmpint(wait_for_event(&world, 2), ==, GUEST_EVENT_SYNC_FAILED);
+    g_assert_cmpstr(world.uuid, ==, TEST_UUID);
+    g_assert_nonnull(strstr(world.detail, TEST_UUID));
+    g_assert_true(find(&world, TEST_UUID, &role, &facts, NULL));
+    g_assert_false(facts.paused);
+    virDomainFree(domain);
+    virConnectClose(handle);
+    world_close(&world);
+}
+
 static void test_timing_events_may_be_refused(void)
 {
     World world;
@@ -482,6 +511,8 @@ int main(int argc, char **argv)
     g_test_add_func("/guests/lookup-takes-name-or-uuid", test_lookup_takes_name_or_uuid);
     g_test_add_func("/guests/list-has-every-guest", test_list_has_every_guest);
     g_test_add_func("/guests/events-name-guest-and-cause", test_events_name_guest_and_cause);
+    g_test_add_func("/guests/registers-are-synced-after-each-start",
+                    test_registers_are_synced_after_each_start);
     g_test_add_func("/guests/timing-events-may-be-refused", test_timing_events_may_be_refused);
     g_test_add_func("/guests/absent-libvirtd-is-named-and-retried",
                     test_absent_libvirtd_is_named_and_retried);

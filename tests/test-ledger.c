@@ -215,6 +215,25 @@ static void test_damaged_guest_entry_is_unknown(Fixture *f, gconstpointer data)
     }
 }
 
+static void test_fill_tells_of_qemus_copy(Fixture *f, gconstpointer data)
+{
+    static const GuestEntry entries[] = { { .paused_here = TRUE }, { .copy_synced = TRUE } };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(entries); i++) {
+        GuestFacts guest;
+
+        ledger_put_guest(f->ledger, UUID, &entries[i]);
+        ledger_free(f->ledger);
+        f->ledger = open_ledger(f->directory, 10);
+        guest_facts_init(&guest);
+        g_strlcpy(guest.uuid, UUID, sizeof guest.uuid);
+        FACT_SET(&guest, GUEST_UUID);
+        ledger_fill_guest(f->ledger, &guest);
+        g_assert_true(FACT_KNOWN(&guest, GUEST_TB_COPY_STALE));
+        g_assert_cmpint(guest.tb_copy_stale, ==, entries[i].paused_here);
+    }
+}
+
 static void test_fill_keeps_what_is_known(Fixture *f, gconstpointer data)
 {
     GuestEntry entry = {
@@ -230,6 +249,8 @@ static void test_fill_keeps_what_is_known(Fixture *f, gconstpointer data)
     g_assert_true(FACT_KNOWN(&guest, GUEST_TB_OFFSET_TICKS));
     g_assert_cmpint(guest.tb_offset_ticks, ==, 1 << 24);
     g_assert_cmpint(guest.ahead_hi_ticks, ==, 2);
+
+    g_assert_false(FACT_KNOWN(&guest, GUEST_TB_COPY_STALE));
 
     guest.tb_offset_ticks = 0;
     ledger_fill_guest(f->ledger, &guest); /* libvirt's own word stands */
@@ -252,6 +273,7 @@ int main(int argc, char **argv)
         test_failed_write_is_told_and_old_record_stays);
     ADD("guest-entry-round-trip", test_guest_entry_round_trip);
     ADD("damaged-guest-entry-is-unknown", test_damaged_guest_entry_is_unknown);
+    ADD("fill-tells-of-qemus-copy", test_fill_tells_of_qemus_copy);
     ADD("fill-keeps-what-is-known", test_fill_keeps_what_is_known);
     return g_test_run();
 }

@@ -59,6 +59,38 @@ static void test_destination_must_take_an_offset(void)
     assert_value(&finding->b, VALUE_PVR, PVR_970);
 }
 
+static void test_stale_copy_is_warned_of(void)
+{
+    g_autofree World *w = g_new0(World, 1);
+    const Finding *finding;
+
+    world_init(w, PVR_POWER9, PVR_POWER9);
+    SET(&w->guest, GUEST_TB_COPY_STALE, tb_copy_stale, true);
+    finding = assert_only(w, FINDING_TIMEBASE_STALE_COPY, SEVERITY_WARN, 1);
+    assert_value(&finding->a, VALUE_NS, 32768000);
+    SET(&w->guest, GUEST_PAUSED, paused, true);
+    assert_only(w, FINDING_TIMEBASE_STALE_COPY, SEVERITY_WARN, 0);
+    UNSET(&w->guest, GUEST_TB_COPY_STALE); /* for all that is known */
+    assert_only(w, FINDING_TIMEBASE_STALE_COPY, SEVERITY_WARN, 0);
+    SET(&w->guest, GUEST_TB_COPY_STALE, tb_copy_stale, false);
+    assert_clean(w);
+    w->guest.paused = false;
+    assert_clean(w);
+}
+
+static void test_stale_copy_is_of_kvm_guests_that_run(void)
+{
+    g_autofree World *w = g_new0(World, 1);
+
+    world_init(w, PVR_POWER9, PVR_POWER9);
+    SET(&w->guest, GUEST_TB_COPY_STALE, tb_copy_stale, true);
+    w->guest.active = false;
+    assert_clean(w);
+    w->guest.active = true;
+    w->guest.accel = ACCEL_TCG;
+    assert_not_found(w, FINDING_TIMEBASE_STALE_COPY);
+}
+
 static void test_running_guest_needs_a_sound_relation(void)
 {
     static const struct {
@@ -228,6 +260,9 @@ int main(int argc, char **argv)
     g_test_add_func("/verdict-time/plan-needs-the-offset-and-bounds",
                     test_plan_needs_the_offset_and_bounds);
     g_test_add_func("/verdict-time/large-jump-is-refused", test_large_jump_is_refused);
+    g_test_add_func("/verdict-time/stale-copy-is-warned-of", test_stale_copy_is_warned_of);
+    g_test_add_func("/verdict-time/stale-copy-is-of-kvm-guests-that-run",
+                    test_stale_copy_is_of_kvm_guests_that_run);
     g_test_add_func("/verdict-time/plan-that-could-go-back-is-refused",
                     test_plan_that_could_go_back_is_refused);
     g_test_add_func("/verdict-time/wall-clocks-that-surely-differ",
