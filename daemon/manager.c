@@ -10,6 +10,7 @@
 #include "facts-codec.h"
 #include "findings.h"
 #include "guests.h"
+#include "health-log.h"
 #include "hook-watch.h"
 #include "hooks.h"
 #include "host-probe.h"
@@ -33,6 +34,7 @@ struct Manager {
     HookWatch hook; /* as last looked at */
     gboolean hook_was_called;
     TbClock *clock;
+    HealthLog *health;
     StampClock *stamps;
     Departures *departures;
     Ledger *ledger;
@@ -126,7 +128,14 @@ static Interval relation_to(const char *source, void *data)
 
 static void on_peer_changed(Peer *peer, void *data)
 {
-    bus_service_peer_changed(((Manager *)data)->bus, peer);
+    Manager *manager = data;
+
+    if (peer)
+        health_log_peer(manager->health, &(HealthPeer){ .name = peer_name(peer),
+                                                        .state = peer_state(peer),
+                                                        .error = peer_error(peer),
+                                                        .fault = peer_relation(peer).fault });
+    bus_service_peer_changed(manager->bus, peer);
 }
 
 static void on_guest_event(const GuestEvent *event, void *data)
@@ -144,6 +153,7 @@ static void on_guests_changed(void *data)
     Manager *manager = data;
     HostFacts before = manager->host;
 
+    health_log_libvirt(manager->health, guests_state(manager->guests), guests_error(manager->guests));
     guests_fill_host_facts(manager->guests, &manager->host);
     /* What the configuration says of this host stands above what is probed. */
     for (char **s = manager->config->host_assignments; s && *s; s++)
@@ -388,6 +398,7 @@ Manager *manager_new(const ManagerParams *params, GError **error)
     g_autoptr(Manager) manager = g_new0(Manager, 1);
 
     manager->params = *params;
+    manager->health = health_log_new();
     manager->config = config_load(params->config_file, error);
     if (!manager->config || !probe_host(manager, error) || !start_clock(manager, error) ||
         !start_records(manager, error))
@@ -418,6 +429,7 @@ void manager_free(Manager *manager)
     g_clear_pointer(&manager->stamps, stamp_clock_free);
     g_clear_pointer(&manager->ledger, ledger_free);
     g_clear_pointer(&manager->clock, tb_clock_free);
+    g_clear_pointer(&manager->health, health_log_free);
     g_clear_pointer(&manager->config, config_free);
     g_free(manager->kvm_note);
     g_free(manager->listen);
