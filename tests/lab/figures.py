@@ -101,11 +101,15 @@ def slow_link(lab, alpha, beta, one_way_us):
     link = subprocess.Popen([binary, pids[0], "tun0", pids[1], "tun0", *delay, *delay, "0", "1"], stdout=subprocess.PIPE)
     try:
         link.stdout.readline()
+        # both go before one comes: what they know of each other over the fast cable would hold on the slow one too
+        for host in (alpha, beta):
+            host.tbsyncd("stop")
         for index, host in enumerate((alpha, beta), 1):
             host.must("ip", "addr", "add", f"10.78.0.{index}/24", "dev", "tun0")
             host.must("ip", "link", "set", "tun0", "up")
-            host.must("sh", "-c", "sed -i s/10.77.0/10.78.0/ /etc/hosts")
-            host.tbsyncd("restart")
+            host.must("sh", "-c", "sed s/10.77.0/10.78.0/ /etc/hosts >/run/lab/hosts; cat /run/lab/hosts >/etc/hosts")
+        for host in (alpha, beta):
+            host.tbsyncd("start")
         alpha.wait_linked("beta")
         interval(alpha, "beta", f"{one_way_us / 1000:g} ms each way")
     finally:
