@@ -32,6 +32,9 @@ int ctl_matrix(Ctl *ctl, int argc, char **argv);
 extern const char ctl_baseline_help[];
 int ctl_baseline(Ctl *ctl, int argc, char **argv);
 
+extern const char ctl_doctor_help[];
+int ctl_doctor(Ctl *ctl, int argc, char **argv);
+
 extern const char ctl_history_help[];
 int ctl_history(Ctl *ctl, int argc, char **argv);
 

@@ -19,6 +19,7 @@ static const CtlVerb verbs[] = {
     { "check", "GUEST HOST", "Tell whether a guest may migrate there", ctl_check_help, ctl_check },
     { "matrix", "", "Show which guest may migrate where", ctl_matrix_help, ctl_matrix },
     { "baseline", "[HOST...]", "Show the newest compat mode that hosts share", ctl_baseline_help, ctl_baseline },
+    { "doctor", "", "Find what is wrong, and what mends it", ctl_doctor_help, ctl_doctor },
     { "history", "", "Show the migrations that came here", ctl_history_help, ctl_history },
     { "show", "ID", "Show one migration", ctl_show_help, ctl_show },
     { "facts", "", "Print what is known of this host", ctl_facts_help, ctl_facts },

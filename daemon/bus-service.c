@@ -316,6 +316,14 @@ static int on_reload(sd_bus_message *call, void *data, sd_bus_error *e)
     return sd_bus_reply_method_return(call, NULL);
 }
 
+static int on_diagnose(sd_bus_message *call, void *data, sd_bus_error *e)
+{
+    BusService *service = data;
+
+    send_reply(call, g_variant_new("(@aa{sv})", service->params.diagnose(service->params.data)));
+    return 1;
+}
+
 /* ---- Manager: properties ---- */
 
 static int on_get_version(sd_bus *bus, const char *path, const char *interface,
@@ -410,6 +418,8 @@ static const sd_bus_vtable manager_vtable[] = {
                              SD_BUS_PARAM(records), on_list_migrations, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("GetMigration", "s", SD_BUS_PARAM(id), "s", SD_BUS_PARAM(record),
                              on_get_migration, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Diagnose", NULL, , "aa{sv}", SD_BUS_PARAM(problems), on_diagnose,
+                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", NULL, NULL, on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Version", "s", on_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Host", "a{sv}", on_get_host, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -42,6 +42,7 @@ typedef struct BusServiceParams {
     const Config *(*config)(void *data);
     void (*status)(BusStatus *ret, void *data);
     gboolean (*reload)(void *data, GError **error);
+    GVariant *(*diagnose)(void *data); /* floating aa{sv}, see diagnose.h */
     /* The name is owned (TRUE), or was lost or refused (FALSE, `why`). */
     void (*owned)(gboolean owned, const char *why, void *data);
     void *data;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "link-tls.h"
 
+#include "link-cert-names.h"
 #include "link-names.h"
 #include "pem-file.h"
 #include "tb-clock.h"
@@ -434,33 +435,6 @@ static void tls_remember(LinkTls *tls, const char *name, gnutls_session_t sessio
 }
 
 /* ---- Identity ---- */
-
-/* DNS names of the SAN; the CN only if there is no SAN at all and just one CN. (transfer full) NULL-terminated */
-static GPtrArray *certificate_names(gnutls_x509_crt_t leaf)
-{
-    GPtrArray *names = link_names_new();
-    char text[LINK_NAME_MAX_BYTES + 2];
-    gsize size = sizeof text;
-    gboolean has_san = FALSE;
-    int type = 0;
-
-    for (guint i = 0; i < 4 * LINK_NAMES_MAX && type != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE; i++, size = sizeof text) {
-        type = gnutls_x509_crt_get_subject_alt_name(leaf, i, text, &size, NULL);
-        has_san = has_san || type != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
-        if (type == GNUTLS_SAN_DNSNAME)
-            link_names_add(names, text, size);
-    }
-    if (!has_san) {
-        gsize second = 0;
-
-        size = sizeof text;
-        if (gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 0, 0, text, &size) >= 0 &&
-            gnutls_x509_crt_get_dn_by_oid(leaf, GNUTLS_OID_X520_COMMON_NAME, 1, 0, NULL, &second) ==
-                GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-            link_names_add(names, text, size);
-    }
-    return names;
-}
 
 /* The peer's leaf certificate if the chain is good now: also of a resumed session, whose chain is in the ticket. */
 static gnutls_x509_crt_t session_check_chain(const LinkSession *session, gnutls_alert_description_t *ret_alert,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The TLS half of a link, and the only includer of gnutls.h: credentials, session, identity of the peer.
+/* The TLS half of a link; with link-cert.c, which reads certificates for people, the only includer of gnutls.h: credentials, session, identity of the peer.
  *
  * Knows no loop, no D-Bus and no peer list: link.c waits for what the session asks for, and decides whether a name is a
  * peer. The functions of LinkTls are declared in link.h, where their users look.

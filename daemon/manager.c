@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "bus-service.h"
 #include "departures.h"
+#include "diagnose.h"
 #include "error.h"
 #include "facts-codec.h"
 #include "findings.h"
@@ -207,6 +208,40 @@ static void fill_status(BusStatus *ret, void *data)
     };
 }
 
+static DiagnosePeer describe_peer(const Peer *peer)
+{
+    return (DiagnosePeer){
+        .name = peer_name(peer),
+        .linked = peer_state(peer) == PEER_LINKED,
+        .code = peer_error_code(peer),
+        .error = peer_error(peer),
+        .relation = peer_relation(peer).state,
+    };
+}
+
+static GVariant *on_diagnose(void *data)
+{
+    Manager *manager = data;
+    guint n = peers_count(manager->peers);
+    g_autofree DiagnosePeer *peers = g_new0(DiagnosePeer, n);
+    BusStatus status;
+    DiagnoseInput input = {
+        .config = manager->config,
+        .host = &manager->host,
+        .status = &status,
+        .timing_error = guests_timing_error(manager->guests),
+        .listen_error = peers_listen_error(manager->peers),
+        .peers = peers,
+        .n_peers = n,
+        .now_real_ns = tb_clock_real_ns(),
+    };
+
+    fill_status(&status, manager);
+    for (guint i = 0; i < n; i++)
+        peers[i] = describe_peer(peers_nth(manager->peers, i));
+    return diagnose(&input);
+}
+
 static gboolean on_reload(void *data, GError **error)
 {
     return manager_reload(data, error);
@@ -385,6 +420,7 @@ static gboolean start_bus(Manager *manager, GError **error)
         .config = current_config,
         .status = fill_status,
         .reload = on_reload,
+        .diagnose = on_diagnose,
         .owned = on_owned,
         .data = manager,
     };

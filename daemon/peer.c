@@ -73,10 +73,16 @@ Peer *peer_new(Peers *peers, const ConfigPeer *config, guint delay_ms)
     return self;
 }
 
-static void peer_set_error(Peer *self, const char *message)
+static TbsyncError error_code(const GError *error)
+{
+    return error->domain == TBSYNC_ERROR ? (TbsyncError) error->code : TBSYNC_ERROR_FAILED;
+}
+
+static void peer_set_error(Peer *self, TbsyncError code, const char *message)
 {
     g_free(self->error);
     self->error = g_strdup(message);
+    self->error_code = code;
 }
 
 /* The links are cut first: what completes then sees a peer without any. */
@@ -99,7 +105,7 @@ void peer_remove(Peer *self, const char *reason)
     self->has_relation = FALSE;
     self->state = PEER_IDLE;
     self->refused = FALSE;
-    peer_set_error(self, reason);
+    peer_set_error(self, TBSYNC_ERROR_FAILED, reason);
     self->since_boot_ns = tb_clock_boot_ns();
     peers_find_relink(peers, self);
 }
@@ -271,7 +277,7 @@ void peer_hello_accepted(Peer *self, PeerLink *link)
     g_clear_handle_id(&self->retry_timer, g_source_remove);
     link->since_boot_ns = tb_clock_boot_ns();
     self->refused = FALSE;
-    peer_set_error(self, NULL);
+    peer_set_error(self, TBSYNC_ERROR_FAILED, NULL);
     peer_drop_predecessors(self, link);
     if (!self->current || self->current->condemned)
         self->own_samples = CONNECT_BURST;
@@ -291,7 +297,7 @@ void peer_lose_link(Peer *self, PeerLink *link, const GError *error)
     /* a refused peer stays so until it is found otherwise: the lost link is that of the refusal */
     if (error && !peer_best_link(self) && !(self->refused && link->up)) {
         self->refused = FALSE;
-        peer_set_error(self, error->message);
+        peer_set_error(self, error_code(error), error->message);
     }
     if (was_current && lived_ns >= (gint64) self->peers->timing.backoff_reset_ms * (NS_PER_S / 1000))
         self->backoff_ms = self->peers->timing.backoff_min_ms;
@@ -304,7 +310,7 @@ void peer_refuse(Peer *self, const GError *error)
 {
     g_debug("peer %s refused: %s", self->name, error->message);
     self->refused = TRUE;
-    peer_set_error(self, error->message);
+    peer_set_error(self, error_code(error), error->message);
     for (guint i = 0; i < self->links->len; i++) {
         PeerLink *link = g_ptr_array_index(self->links, i);
 
@@ -429,7 +435,7 @@ void peer_take_facts(Peer *self, PeerLink *link, const HostFacts *facts)
 
 void peer_restart(Peer *self, const char *reason)
 {
-    peer_set_error(self, reason);
+    peer_set_error(self, TBSYNC_ERROR_FAILED, reason);
     self->refused = FALSE;
     self->backoff_ms = self->peers->timing.backoff_min_ms;
     while (self->links->len > 0)
@@ -476,6 +482,11 @@ const char *peer_state_name(PeerState state)
     };
 
     return names[state];
+}
+
+TbsyncError peer_error_code(const Peer *self)
+{
+    return self->error_code;
 }
 
 const char *peer_error(const Peer *self)

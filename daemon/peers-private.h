@@ -41,6 +41,7 @@ struct Peer {
     PeerState state;
     gboolean refused; /* the last Hello ended so; kept while it is tried again */
     char *error;
+    TbsyncError error_code; /* of `error` */
     gint64 since_boot_ns;
     GPtrArray *links;  /* of PeerLink: dialling, in Hello, linked */
     PeerLink *current; /* (nullable) the linked one that is used for calls */

@@ -14,6 +14,7 @@
 #include <gio/gio.h>
 
 #include "config.h"
+#include "error.h"
 #include "facts.h"
 #include "guests.h"
 #include "link-service.h"
@@ -100,6 +101,7 @@ const char *peer_address(const Peer *peer);                    /* "host:port" */
 PeerState peer_state(const Peer *peer);
 const char *peer_state_name(PeerState state);                  /* "idle", "dialling", "hello", "linked", "refused" */
 const char *peer_error(const Peer *peer);                      /* (nullable) why it is not linked: one sentence */
+TbsyncError peer_error_code(const Peer *peer);                 /* what kind of error it is; TBSYNC_ERROR_FAILED if there is none */
 const HostFacts *peer_facts(const Peer *peer);                 /* (nullable) of the last Hello, also while not linked */
 gint64 peer_since_boot_ns(const Peer *peer);                   /* CLOCK_BOOTTIME of the last state change */
 

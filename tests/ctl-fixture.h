@@ -15,6 +15,7 @@ typedef struct Fixture {
     const char *decision;
     GVariant *findings; /* aa{sv} */
     const char *error_name, *error_message; /* of all methods, if set */
+    const char *problems;   /* what Diagnose answers, in GVariant text; NULL: nothing is wrong */
     const char *peer_error; /* of ListPeerGuests, if set */
     gboolean hang;      /* methods are never answered */
     gboolean die;       /* the service leaves the bus when it is called */

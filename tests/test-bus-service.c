@@ -55,6 +55,11 @@ static gboolean on_reload(void *data, GError **error)
     return !f->reload_fails;
 }
 
+static GVariant *on_diagnose(void *data)
+{
+    return g_variant_new_parsed("[{'code': <'hook-missing'>}]");
+}
+
 static void on_owned(gboolean owned, const char *why, void *data)
 {
     ((Fixture *)data)->owned = owned;
@@ -78,6 +83,7 @@ static void start_service(Fixture *f)
         .config = own_config,
         .status = own_status,
         .reload = on_reload,
+        .diagnose = on_diagnose,
         .owned = on_owned,
         .data = f,
     };
@@ -370,6 +376,17 @@ static void test_refused_migration_is_listed(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(text, "source-unknown"));
 }
 
+static void test_diagnosis_is_handed_on(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = call_on(f, ROOT, MANAGER "/Diagnose", NULL, &error);
+    g_autofree char *text = NULL;
+
+    g_assert_no_error(error);
+    text = g_variant_print(answer, FALSE);
+    g_assert_cmpstr(text, ==, "([{'code': <'hook-missing'>}],)");
+}
+
 static void test_reload_tells_why_it_failed(Fixture *f, gconstpointer data)
 {
     g_autoptr(GVariant) ok = NULL;
@@ -426,6 +443,7 @@ int main(int argc, char **argv)
     ADD("log-level-is-set-at-run-time", test_log_level_is_set_at_run_time);
     ADD("wrong-arguments-have-their-own-errors", test_wrong_arguments_have_their_own_errors);
     ADD("refused-migration-is-listed", test_refused_migration_is_listed);
+    ADD("diagnosis-is-handed-on", test_diagnosis_is_handed_on);
     ADD("reload-tells-why-it-failed", test_reload_tells_why_it_failed);
     ADD("changes-are-signalled", test_changes_are_signalled);
     ADD("bus-that-went-away-is-told", test_bus_that_went_away_is_told);
