@@ -18,6 +18,7 @@
 const FactField host_fields[] = {
     HOST_FIELD(HOST_NAME,          "name",          FACT_STRING,   name, 0),
     HOST_FIELD(HOST_MACHINE_ID,    "machine_id",    FACT_HEX_ID,   machine_id, 0),
+    HOST_FIELD(HOST_BOOT_ID,       "boot_id",       FACT_HEX_ID,   boot_id, 0),
     HOST_FIELD(HOST_SIMULATED,     "simulated",     FACT_BOOL,     simulated, 0),
     HOST_FIELD(HOST_PVR,           "pvr",           FACT_PVR,      pvr, 0, G_MAXUINT32),
     HOST_FIELD(HOST_COMPAT_LEVEL,  "compat_level",  FACT_WORD,     compat_level, 0, 0, words_compat_mode),

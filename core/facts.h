@@ -74,6 +74,7 @@ typedef struct HostFacts {
     uint64_t known;
     char name[FACTS_NAME_MAX];
     char machine_id[FACTS_UUID_MAX];
+    char boot_id[FACTS_UUID_MAX]; /* of this boot: the timebase started with it. Hex digits without dashes */
     bool simulated;
     uint32_t pvr;
     CompatMode compat_level; /* the level the host itself runs at when an LPAR in a compat mode */
@@ -108,6 +109,7 @@ typedef enum HostField {
     HOST_CAPS,
     HOST_HPT_MAX_ORDER,
     HOST_RESIZE_HPT,
+    HOST_BOOT_ID,
 } HostField;
 
 typedef struct GuestFacts {

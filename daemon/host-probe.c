@@ -533,6 +533,18 @@ static void take_decrementer(const DeviceTree *tree, HostFacts *facts)
     FACT_SET(facts, HOST_CAPS);
 }
 
+static void take_boot_id(const char *root, HostFacts *facts)
+{
+    g_autofree char *uuid = read_word(root, "/proc/sys/kernel/random/boot_id", 36);
+    g_auto(GStrv) parts = uuid ? g_strsplit(uuid, "-", -1) : NULL;
+    g_autofree char *id = parts ? g_strjoinv("", parts) : NULL;
+
+    if (id != NULL && strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32) {
+        g_strlcpy(facts->boot_id, id, sizeof facts->boot_id);
+        FACT_SET(facts, HOST_BOOT_ID);
+    }
+}
+
 static void take_identity(const char *root, HostFacts *facts)
 {
     g_autofree char *kernel =
@@ -547,6 +559,7 @@ static void take_identity(const char *root, HostFacts *facts)
         g_strlcpy(facts->machine_id, id, sizeof facts->machine_id);
         FACT_SET(facts, HOST_MACHINE_ID);
     }
+    take_boot_id(root, facts);
     if (root[0] != '\0') {
         facts->simulated = true;
         FACT_SET(facts, HOST_SIMULATED);

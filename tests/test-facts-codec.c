@@ -81,7 +81,8 @@ static void check_guest_refuses(const char *text, const char *field, const char 
 /* ---- known answers ---- */
 
 #define HOST_TEXT                                                                                              \
-    "{\"name\":\"alpha\",\"machine_id\":\"0123456789abcdef0123456789abcdef\",\"simulated\":true,"               \
+    "{\"name\":\"alpha\",\"machine_id\":\"0123456789abcdef0123456789abcdef\","                                \
+    "\"boot_id\":\"fedcba9876543210fedcba9876543210\",\"simulated\":true,"                                      \
     "\"pvr\":\"0x004e1202\",\"compat_level\":\"power9\",\"nested\":false,\"kvm\":\"hv\","                      \
     "\"kernel\":\"6.1.0-31-powerpc64le\",\"qemu_version\":\"7.2.22\","                                         \
     "\"machine_types\":[\"pseries-7.2\",\"pseries-6.2\"],\"timebase_hz\":512000000,\"tb_offset\":true,"        \
@@ -102,7 +103,7 @@ static void test_every_host_field_is_read_and_written(void)
     HostFacts host;
 
     g_assert_true(parse_host(HOST_TEXT, &host, &error));
-    g_assert_cmphex(host.known, ==, FACT_BIT(HOST_RESIZE_HPT + 1) - 1);
+    g_assert_cmphex(host.known, ==, FACT_BIT(HOST_BOOT_ID + 1) - 1);
     g_assert_cmphex(host.pvr, ==, 0x004e1202);
     g_assert_cmpint(host.compat_level, ==, COMPAT_POWER9);
     g_assert_cmpint(host.kvm, ==, KVM_HV);
@@ -260,9 +261,10 @@ static gint64 random_int64(void)
 static void random_host(HostFacts *host)
 {
     host_facts_init(host);
-    host->known = (guint64)random_int64() & (FACT_BIT(HOST_RESIZE_HPT + 1) - 1);
+    host->known = (guint64)random_int64() & (FACT_BIT(HOST_BOOT_ID + 1) - 1);
     random_name(host->name, sizeof host->name);
     g_strlcpy(host->machine_id, "00112233445566778899aabbccddeeff", sizeof host->machine_id);
+    g_strlcpy(host->boot_id, "ffeeddccbbaa99887766554433221100", sizeof host->boot_id);
     random_name(host->kernel, sizeof host->kernel);
     host->simulated = g_test_rand_bit();
     host->pvr = (guint32)g_test_rand_int();
