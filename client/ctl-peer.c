@@ -21,6 +21,7 @@ static void peer_free(void *data)
     g_free(peer->state);
     g_free(peer->error);
     g_free(peer->relation_state);
+    g_free(peer->relation_fault);
     g_free(peer);
 }
 
@@ -42,7 +43,10 @@ static CtlPeer *peer_read(GVariant *properties, GError **error)
     peer->state = get_string(properties, "State");
     peer->error = get_string(properties, "Error");
     peer->relation_state = get_string(properties, "RelationState");
-    peer->tb_ticks = peer->tod_ns = INTERVAL_UNBOUNDED;
+    peer->relation_fault = get_string(properties, "RelationFault");
+    g_variant_lookup(properties, "RelationStored", "b", &peer->relation_stored);
+    peer->tb_ticks = peer->tod_ns = peer->drift_ppb = INTERVAL_UNBOUNDED;
+    g_variant_lookup(properties, "MeasuredDriftPpb", "(xx)", &peer->drift_ppb.lo, &peer->drift_ppb.hi);
     peer->age_ns = -1;
     g_variant_lookup(properties, "TimebaseRelationTicks", "(xx)", &peer->tb_ticks.lo, &peer->tb_ticks.hi);
     g_variant_lookup(properties, "TodRelationNSec", "(xx)", &peer->tod_ns.lo, &peer->tod_ns.hi);
@@ -140,6 +144,15 @@ static CtlStyle relation_style(const CtlPeer *peer)
     return g_str_equal(peer->relation_state, "ok") ? CTL_GOOD : g_str_equal(peer->relation_state, "none") ? CTL_DIM : CTL_BAD;
 }
 
+/* "ok", "ok, stored", "stepped, remote-timebase" */
+static char *relation_text(const CtlPeer *peer)
+{
+    gboolean fault = *peer->relation_fault != '\0' && !g_str_equal(peer->relation_fault, "none");
+
+    return g_strdup_printf("%s%s%s%s", peer->relation_state, peer->relation_stored ? ", stored" : "", fault ? ", " : "",
+                           fault ? peer->relation_fault : "");
+}
+
 static void add_bounds(CtlTable *table, char *text)
 {
     g_autofree char *owned = text;
@@ -161,11 +174,12 @@ static void add_row(CtlTable *table, const CtlPeer *peer, guint64 own_hz, gboole
 {
     Interval tb_ns = ticks_to_ns(peer->tb_ticks, peer_hz(peer, own_hz));
     g_autofree char *width = interval_is_bounded(tb_ns) ? ns_to_text(interval_width(tb_ns)) : g_strdup("-");
+    g_autofree char *relation = relation_text(peer);
     g_autofree char *age = peer->age_ns >= 0 ? ns_to_text(peer->age_ns) : g_strdup("never");
 
     ctl_table_add(table, CTL_PLAIN, peer->name);
     ctl_table_add(table, state_style(peer), peer->state);
-    ctl_table_add(table, relation_style(peer), peer->relation_state);
+    ctl_table_add(table, relation_style(peer), relation);
     add_bounds(table, ticks_text(peer->tb_ticks));
     add_bounds(table, us_text(tb_ns));
     ctl_table_add(table, CTL_PLAIN, width);
@@ -231,6 +245,10 @@ static void build_peer(const CtlPeer *peer, guint64 own_hz, JsonBuilder *builder
     json_builder_set_member_name(builder, "relation");
     json_builder_begin_object(builder);
     add_string(builder, "state", peer->relation_state);
+    add_string(builder, "fault", peer->relation_fault);
+    json_builder_set_member_name(builder, "stored");
+    json_builder_add_boolean_value(builder, peer->relation_stored);
+    add_interval(builder, "drift_lo_ppb", "drift_hi_ppb", peer->drift_ppb);
     add_interval(builder, "tb_lo_ticks", "tb_hi_ticks", peer->tb_ticks);
     add_interval(builder, "tb_lo_ns", "tb_hi_ns", ticks_to_ns(peer->tb_ticks, peer_hz(peer, own_hz)));
     add_interval(builder, "tod_lo_ns", "tod_hi_ns", peer->tod_ns);

@@ -10,12 +10,14 @@
 #include "interval.h"
 
 typedef struct CtlPeer {
-    char *name, *address, *state, *error, *relation_state;
+    char *name, *address, *state, *error, *relation_state, *relation_fault;
     HostFacts host;    /* all unknown if it was never heard of */
     Interval tb_ticks; /* peer minus this host, now */
     Interval tod_ns;
     gint64 age_ns;     /* of the newest exchange; -1: there was none */
     guint32 exchanges;
+    gboolean relation_stored; /* kept over a restart of tbsyncd, no exchange since */
+    Interval drift_ppb;       /* measured */
 } CtlPeer;
 
 /* Array of CtlPeer by name. (transfer full) */

@@ -457,6 +457,8 @@ static int on_peer_get_string(sd_bus *bus, const char *path, const char *interfa
         value = peer_state(peer) == PEER_LINKED ? "" : peer_error(peer);
     else if (strcmp(property, "RelationState") == 0)
         value = relation_state_name(peer_relation(peer).state);
+    else if (strcmp(property, "RelationFault") == 0)
+        value = relation_fault_name(peer_relation(peer).fault);
     return sd_bus_message_append(reply, "s", value ? value : "");
 }
 
@@ -499,6 +501,23 @@ static int on_peer_get_exchanges(sd_bus *bus, const char *path, const char *inte
     return sd_bus_message_append(reply, "u", peer_relation(data).exchanges);
 }
 
+static int on_peer_get_stored(sd_bus *bus, const char *path, const char *interface,
+                              const char *property, sd_bus_message *reply, void *data,
+                              sd_bus_error *e)
+{
+    return sd_bus_message_append(reply, "b", (int)peer_relation_is_stored(data));
+}
+
+static int on_peer_get_drift(sd_bus *bus, const char *path, const char *interface,
+                             const char *property, sd_bus_message *reply, void *data,
+                             sd_bus_error *e)
+{
+    RelationDrift drift = peer_drift(data);
+    Interval ppb = drift.known ? drift.ppb : INTERVAL_UNBOUNDED;
+
+    return sd_bus_message_append(reply, "(xx)", ppb.lo, ppb.hi);
+}
+
 static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_PROPERTY("Name", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -507,6 +526,9 @@ static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_PROPERTY("Error", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Host", "a{sv}", on_peer_get_host, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("RelationState", "s", on_peer_get_string, 0, 0),
+    SD_BUS_PROPERTY("RelationFault", "s", on_peer_get_string, 0, 0),
+    SD_BUS_PROPERTY("RelationStored", "b", on_peer_get_stored, 0, 0),
+    SD_BUS_PROPERTY("MeasuredDriftPpb", "(xx)", on_peer_get_drift, 0, 0),
     SD_BUS_PROPERTY("TimebaseRelationTicks", "(xx)", on_peer_get_relation, 0, 0),
     SD_BUS_PROPERTY("TodRelationNSec", "(xx)", on_peer_get_relation, 0, 0),
     SD_BUS_PROPERTY("RelationAgeNSec", "x", on_peer_get_age, 0, 0),

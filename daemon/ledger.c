@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "json-text.h"
+#include "json-text.h"
 
 /* A record is some kB; what is larger was not written by us. */
 #define RECORD_BYTES_MAX (4u * 1024 * 1024)
@@ -22,6 +23,7 @@ typedef struct Job {
 struct Ledger {
     char *migrations;
     char *guests;
+    char *peers;
     guint max_records;
     GPtrArray *ids; /* of char*, ascending, which is oldest first */
     GThreadPool *writer;
@@ -192,11 +194,13 @@ Ledger *ledger_new(const char *directory, guint max_records, GError **error)
     g_mutex_init(&ledger->lock);
     ledger->migrations = g_build_filename(directory, "migrations", NULL);
     ledger->guests = g_build_filename(directory, "guests", NULL);
+    ledger->peers = g_build_filename(directory, "peers", NULL);
     ledger->max_records = MAX(max_records, 1);
     ledger->ids = g_ptr_array_new_with_free_func(g_free);
     ledger->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     ledger->writer = g_thread_pool_new(run_job, ledger, 1, FALSE, NULL);
     if (!make_directory(ledger->migrations, error) || !make_directory(ledger->guests, error) ||
+        !make_directory(ledger->peers, error) ||
         !load_ids(ledger, error))
         return NULL;
     trim(ledger);
@@ -213,6 +217,7 @@ void ledger_free(Ledger *ledger)
     g_clear_pointer(&ledger->ids, g_ptr_array_unref);
     g_free(ledger->migrations);
     g_free(ledger->guests);
+    g_free(ledger->peers);
     g_mutex_clear(&ledger->lock);
     g_free(ledger);
 }
@@ -375,6 +380,33 @@ void ledger_put_guest(Ledger *ledger, const char *uuid, const GuestEntry *entry)
 void ledger_drop_guest(Ledger *ledger, const char *uuid)
 {
     submit(ledger, guest_path(ledger, uuid), NULL, NULL);
+}
+
+/* A configured name, but whatever it is the file stays in its directory. */
+static char *peer_path(const Ledger *ledger, const char *name)
+{
+    g_autofree char *lower = g_ascii_strdown(name, -1);
+    g_autofree char *escaped = g_uri_escape_string(lower, NULL, FALSE);
+
+    return g_strdup_printf("%s/%s.json", ledger->peers, escaped);
+}
+
+void ledger_put_peer(Ledger *ledger, const char *name, JsonObject *object)
+{
+    g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
+
+    json_object_set_int_member(object, "version", LEDGER_VERSION);
+    submit(ledger, peer_path(ledger, name), json_to_string(node, FALSE), NULL);
+}
+
+JsonObject *ledger_get_peer(const Ledger *ledger, const char *name)
+{
+    g_autofree char *path = peer_path(ledger, name);
+    g_autofree char *text = read_text(ledger, path);
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonObject *object = text ? json_text_parse_object(parser, text, strlen(text), NULL) : NULL;
+
+    return object && member_int(object, "version") == LEDGER_VERSION ? json_object_ref(object) : NULL;
 }
 
 void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One JSON file per migration record and one per guest, atomic and durable, bounded in number.
+/* One JSON file per migration record, one per guest and one per peer, atomic and durable, bounded in number.
  *
  * Format first, below <directory>:
  *   migrations/ID.json   one object; ID is the UTC time of the question plus the first 8 digits of
@@ -64,6 +64,11 @@ typedef struct GuestEntry {
 gboolean ledger_get_guest(const Ledger *ledger, const char *uuid, GuestEntry *ret);
 void ledger_put_guest(Ledger *ledger, const char *uuid, const GuestEntry *entry);
 void ledger_drop_guest(Ledger *ledger, const char *uuid);
+
+/* The relation with a peer over a restart: peers/NAME.json, written by peer-memory.c. The name may be anything; `object` gets
+ * the version. (transfer none) */
+void ledger_put_peer(Ledger *ledger, const char *name, JsonObject *object);
+JsonObject *ledger_get_peer(const Ledger *ledger, const char *name); /* (transfer full) (nullable) */
 
 /* Adds what the ledger knows of the guest's timebase, and of QEMU's copy of the offset, to facts that do not know it. */
 void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest);

@@ -374,6 +374,7 @@ static gboolean start_peers(Manager *manager, GError **error)
         .config = manager->config,
         .clock = manager->clock,
         .tls = tls,
+        .ledger = manager->ledger,
         .listen_fd = manager->params.listen_fd,
         .host_facts = host_facts,
         .find_guest = find_guest,

@@ -65,6 +65,7 @@ static void peer_trace_exchange(Peer *self, const Exchange *exchange)
     if (!self->has_relation)
         return;
     self->relation_state = relation_add(&self->relation, exchange);
+    self->relation_stored = FALSE;
     for (guint i = 0; i < self->bursts->len; i++)
         relation_trace_add(&((Burst *) g_ptr_array_index(self->bursts, i))->trace, exchange);
 }
@@ -133,6 +134,8 @@ static void on_exchange_done(const Exchange *exchange, const GError *error, void
     if (self->own_samples > 0)
         self->own_samples--;
     peer_count_exchange(self);
+    if (self->own_samples == 0)
+        peer_memory_keep(self, FALSE);
     if (self->own_samples == 0 || self->relation_state != before)
         peers_notify(self->peers, self);
     peer_sample_next(self);

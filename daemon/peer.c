@@ -98,6 +98,7 @@ void peer_remove(Peer *self, const char *reason)
     Peers *peers = self->peers;
     g_autoptr(GError) error = g_error_new(G_IO_ERROR, G_IO_ERROR_CANCELLED, "peer %s: %s", self->name, reason);
 
+    peer_memory_keep(self, TRUE);
     peer_drop_links(self);
     g_clear_handle_id(&self->retry_timer, g_source_remove);
     peer_sample_stop(self, error);
@@ -373,7 +374,8 @@ gboolean peer_may_link(Peer *self, guint32 version, const HostFacts *facts, GErr
 static gboolean same_host(const HostFacts *a, const HostFacts *b)
 {
     return a->simulated == b->simulated && a->timebase_hz == b->timebase_hz &&
-           FACT_KNOWN(a, HOST_MACHINE_ID) == FACT_KNOWN(b, HOST_MACHINE_ID) && g_str_equal(a->machine_id, b->machine_id);
+           FACT_KNOWN(a, HOST_MACHINE_ID) == FACT_KNOWN(b, HOST_MACHINE_ID) && g_str_equal(a->machine_id, b->machine_id) &&
+           FACT_KNOWN(a, HOST_BOOT_ID) == FACT_KNOWN(b, HOST_BOOT_ID) && g_str_equal(a->boot_id, b->boot_id);
 }
 
 /* Ticks can only be subtracted if both ends count at the same rate; and history is worth something only if it is still
@@ -384,6 +386,7 @@ static void peer_review_relation(Peer *self, gboolean same)
         .timebase_hz = tb_clock_frequency_hz(self->peers->params.clock),
         .drift_ppb = self->peers->params.config->drift_bound_ppb,
     };
+    gboolean first;
 
     if (!FACT_KNOWN(&self->facts, HOST_TIMEBASE_HZ) || self->facts.timebase_hz != params.timebase_hz) {
         self->has_relation = FALSE;
@@ -392,10 +395,14 @@ static void peer_review_relation(Peer *self, gboolean same)
     }
     if (self->has_relation && same && self->relation_drift_ppb == params.drift_ppb)
         return;
-    self->has_relation = TRUE;
+    first = !self->has_relation && !self->had_relation;
+    self->has_relation = self->had_relation = TRUE;
     self->relation_state = RELATION_NONE;
     self->relation_drift_ppb = params.drift_ppb;
+    self->relation_stored = FALSE;
     relation_init(&self->relation, &params);
+    if (first)
+        peer_memory_recall(self);
     peer_sample_retrace(self);
     if (self->exchange_link) /* begun with what is history now */
         peer_sample_forget(self, self->exchange_link);
@@ -502,6 +509,16 @@ const HostFacts *peer_facts(const Peer *self)
 gint64 peer_since_boot_ns(const Peer *self)
 {
     return self->since_boot_ns;
+}
+
+gboolean peer_relation_is_stored(const Peer *self)
+{
+    return self->peers && self->has_relation && self->relation_stored;
+}
+
+RelationDrift peer_drift(const Peer *self)
+{
+    return self->peers && self->has_relation ? relation_drift(&self->relation) : (RelationDrift){ .known = false };
 }
 
 RelationBounds peer_relation(const Peer *self)

@@ -47,11 +47,13 @@ struct Peer {
     PeerLink *current; /* (nullable) the linked one that is used for calls */
     guint retry_timer;
     guint backoff_ms;
-    gboolean has_facts, has_relation;
+    gboolean has_facts, has_relation, had_relation;
     HostFacts facts;
     Relation relation; /* valid with has_relation */
     RelationState relation_state;
     guint32 relation_drift_ppb;
+    gboolean relation_stored; /* recalled, and no exchange since */
+    gint64 kept_boot_ns;      /* when it was last written; 0: never */
     /* peer-sample.c */
     sd_bus_slot *exchange_slot; /* at most one exchange is under way */
     PeerLink *exchange_link;
@@ -148,6 +150,11 @@ void peer_sample_stop(Peer *peer, const GError *error); /* completes all bursts 
 
 /* peer-ask.c */
 void peer_asks_relink(Peer *peer); /* fails what was asked on a link that is lost */
+
+/* peer-memory.c */
+void peer_memory_keep(Peer *peer, gboolean now); /* else only if the last time is long ago */
+/* Whether the peer's relation is now the one that was kept. Its facts are known. */
+gboolean peer_memory_recall(Peer *peer);
 
 /* peers-find.c */
 /* The links of `peer` changed: asks again what was asked on one that is lost, asks what waits for a link, and gives up

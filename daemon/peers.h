@@ -17,6 +17,7 @@
 #include "error.h"
 #include "facts.h"
 #include "guests.h"
+#include "ledger.h"
 #include "link-service.h"
 #include "link.h"
 #include "relation-json.h"
@@ -54,6 +55,7 @@ typedef struct PeersParams {
     const Config *config;   /* borrowed until peers_free() or peers_reload() */
     const TbClock *clock;
     LinkTls *tls;           /* a reference is taken */
+    Ledger *ledger;         /* (nullable): where relations are kept over a restart; must outlive the Peers */
     const PeersTiming *timing; /* (nullable): the defaults. Copied */
     int listen_fd;          /* -1: bind by config; else an already listening socket (socket activation) (transfer full) */
     /* Own facts. Name, simulated and timebase_hz are set here, by config and clock. (transfer none) */
@@ -107,6 +109,11 @@ gint64 peer_since_boot_ns(const Peer *peer);                   /* CLOCK_BOOTTIME
 
 /* peer minus local, now. RELATION_NONE if the two timebases have different frequencies. */
 RelationBounds peer_relation(const Peer *peer);
+
+/* The relation is from before this daemon started: no exchange was made since. */
+gboolean peer_relation_is_stored(const Peer *peer);
+
+RelationDrift peer_drift(const Peer *peer);
 
 /* Hook path. Asks all linked peers for `uuid` at once and dials the unlinked ones at the same time, also those in back-off;
  * a peer whose link is lost meanwhile is asked again on its next one. Completes 30 ms after the first ROLE_MIGRATING_OUT (time for

@@ -134,6 +134,7 @@ void node_start(Node *node)
     PeersParams params = {
         .config = &node->config,
         .tls = node->tls,
+        .ledger = node->ledger,
         .timing = &test_timing,
         .listen_fd = node->listen_fd < 0 ? -1 : dup(node->listen_fd),
         .host_facts = on_host_facts,

@@ -33,6 +33,7 @@ typedef struct Node {
     sd_bus_message *question;
     guint asked;
     Departure departure;
+    Ledger *ledger; /* (nullable); the test's own */
     guint changes;  /* notifications */
     guint unlinked; /* times that a peer left PEER_LINKED */
     PeerState states[NODE_PEERS_MAX];
