@@ -148,22 +148,33 @@ static int compare_ids(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static gboolean load_ids(Ledger *ledger, GError **error)
+/* Removes what a killed writer left in a directory; names of whole files are added to `ret_ids` (nullable) without suffix. */
+static gboolean sweep(const char *directory, GPtrArray *ret_ids, GError **error)
 {
-    g_autoptr(GDir) dir = g_dir_open(ledger->migrations, 0, error);
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, &cause);
     const char *name;
 
-    if (!dir)
+    if (!dir) {
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "%s", cause->message);
         return FALSE;
+    }
     while ((name = g_dir_read_name(dir))) {
         if (g_str_has_suffix(name, ".new")) {
-            g_autofree char *path = g_build_filename(ledger->migrations, name, NULL);
+            g_autofree char *path = g_build_filename(directory, name, NULL);
 
             unlink(path);
-        } else if (g_str_has_suffix(name, ".json")) {
-            g_ptr_array_add(ledger->ids, g_strndup(name, strlen(name) - strlen(".json")));
+        } else if (ret_ids && g_str_has_suffix(name, ".json")) {
+            g_ptr_array_add(ret_ids, g_strndup(name, strlen(name) - strlen(".json")));
         }
     }
+    return TRUE;
+}
+
+static gboolean load_ids(Ledger *ledger, GError **error)
+{
+    if (!sweep(ledger->guests, NULL, error) || !sweep(ledger->migrations, ledger->ids, error))
+        return FALSE;
     g_ptr_array_sort(ledger->ids, compare_ids);
     return TRUE;
 }
