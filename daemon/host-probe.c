@@ -100,7 +100,7 @@ static char *read_bounded(const char *root, const char *path, gsize max, gsize *
             length += (gsize)got;
     }
     close(fd);
-    if (got < 0 || length > max)
+    if (got < 0 || length > max || data == NULL)
         return NULL;
     data[length] = '\0';
     *ret_length = length;

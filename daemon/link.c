@@ -111,6 +111,7 @@ static void link_watch(Link *link, GIOCondition net_events, GIOCondition pair_ev
 {
     LinkSource *source = link->source;
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): only a link with a source gets here */
     if (net_events != source->net_events)
         source->net_tag = source_watch(&source->base, source->net_tag, link->fd, net_events);
     if (pair_events != source->pair_events)
@@ -327,6 +328,7 @@ static void link_come_up(Link *link)
         link_frames_init(&link->frames, link->expected_name == NULL);
         link_pump_init(&link->pump, link->pair_fd, &link_stream, link);
         link_session_welcome(link->session);
+        /* cppcheck-suppress nullPointerRedundantCheck ; the call may free the link, which clears them */
         link->callbacks->up(link, link->data);
         if (!link->callbacks)
             return;
@@ -355,6 +357,7 @@ static void link_identify(Link *link)
         link_linger(link, error);
         return;
     }
+    /* cppcheck-suppress nullPointerRedundantCheck ; the call may free the link, which clears them */
     name = link->callbacks->authorise(link, (const char *const *) names->pdata, link->data);
     if (!link->callbacks)
         return;
