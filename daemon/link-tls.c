@@ -387,8 +387,9 @@ LinkTls *link_tls_new(const LinkTlsConfig *config, GError **error)
 
     tls->refs = 1;
     tls->sessions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_bytes_unref);
-    gnutls_certificate_allocate_credentials(&tls->server);
-    gnutls_certificate_allocate_credentials(&tls->client);
+    /* fatal, as memory is everywhere in GLib: there is nothing sound to go on with */
+    if (gnutls_certificate_allocate_credentials(&tls->server) < 0 || gnutls_certificate_allocate_credentials(&tls->client) < 0)
+        g_error("GnuTLS has no memory for credentials");
     if (!tls_load_priority(tls, config->priority, error) || !tls_load_pair(tls, config, TRUE, error) ||
         !tls_load_pair(tls, config, FALSE, error))
         return NULL;
