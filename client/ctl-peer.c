@@ -110,6 +110,11 @@ static Interval ticks_to_ns(Interval ticks, guint64 hz)
     return interval_of(ticks_to_ns_floor(ticks.lo, hz), ticks_to_ns_ceil(ticks.hi, hz));
 }
 
+Interval ctl_peer_timebase_ns(const CtlPeer *peer, guint64 own_hz)
+{
+    return ticks_to_ns(peer->tb_ticks, peer_hz(peer, own_hz));
+}
+
 static char *ns_as_us(gint64 ns)
 {
     guint64 size = ns < 0 ? -(guint64)ns : (guint64)ns;

@@ -25,6 +25,9 @@ GPtrArray *ctl_peers_load(Ctl *ctl, GError **error);
 
 gboolean ctl_peer_is_linked(const CtlPeer *peer);
 
+/* Its timebase minus that of this host, outward in ns; unbounded: unknown. `own_hz`: of this host, 0: unknown. */
+Interval ctl_peer_timebase_ns(const CtlPeer *peer, guint64 own_hz);
+
 /* `timebase_hz`: this host's; 0: unknown, then nothing is said in microseconds. `detailed`: more columns. Why a peer
  * is not linked follows the table. */
 void ctl_peers_print(const Ctl *ctl, const GPtrArray *peers, guint64 timebase_hz, gboolean detailed);

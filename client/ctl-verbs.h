@@ -35,6 +35,12 @@ int ctl_baseline(Ctl *ctl, int argc, char **argv);
 extern const char ctl_doctor_help[];
 int ctl_doctor(Ctl *ctl, int argc, char **argv);
 
+extern const char ctl_metrics_help[];
+int ctl_metrics(Ctl *ctl, int argc, char **argv);
+
+extern const char ctl_complete_help[];
+int ctl_complete(Ctl *ctl, int argc, char **argv);
+
 extern const char ctl_history_help[];
 int ctl_history(Ctl *ctl, int argc, char **argv);
 

@@ -43,6 +43,7 @@ struct CtlVerb {
     const char *summary;  /* one line of the list of verbs, no full stop */
     const char *help;     /* paragraphs for `tbsyncctl VERB --help`, with exit codes that differ from the common ones */
     CtlRun run;
+    gboolean hidden; /* for programs: not in the list of verbs */
 };
 
 /* Parses the verb's own options (may be NULL; ends with { NULL }) and the common ones, which may stand anywhere

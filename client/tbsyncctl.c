@@ -22,10 +22,12 @@ static const CtlVerb verbs[] = {
     { "doctor", "", "Find what is wrong, and what mends it", ctl_doctor_help, ctl_doctor },
     { "history", "", "Show the migrations that came here", ctl_history_help, ctl_history },
     { "show", "ID", "Show one migration", ctl_show_help, ctl_show },
+    { "metrics", "", "Print metrics for a monitoring system", ctl_metrics_help, ctl_metrics },
     { "facts", "", "Print what is known of this host", ctl_facts_help, ctl_facts },
     { "judge", "[FILE]", "Judge cases from a file, one JSON object a line", ctl_judge_help, ctl_judge },
     { "replay", "[ID|FILE]", "Compute a recorded migration, or recorded exchanges, again", ctl_replay_help, ctl_replay },
     { "explain", "[CODE]", "Explain a finding code, or list all of them", ctl_explain_help, ctl_explain },
+    { "complete", "WORD", "Print names for the shell", ctl_complete_help, ctl_complete, .hidden = TRUE },
     { "hook", "NAME OP SUB EXTRA", "Decide for libvirt's hook", ctl_hook_help, ctl_hook },
     { "help", "[VERB]", "Show this help, or that of a verb", "", run_help },
     { NULL },
@@ -37,7 +39,8 @@ static void print_overview(void)
            "Ask tbsyncd about live migrations of POWER guests, and judge them offline.\n\n"
            "Verbs:\n");
     for (const CtlVerb *verb = verbs; verb->name != NULL; verb++)
-        printf("  %-10s %-14s %s\n", verb->name, verb->synopsis, verb->summary);
+        if (!verb->hidden)
+            printf("  %-10s %-14s %s\n", verb->name, verb->synopsis, verb->summary);
     printf("\nOptions:\n"
            "  --json              print JSON for machines\n"
            "  --no-legend         print tables without head and foot\n"
