@@ -35,6 +35,9 @@ int ctl_baseline(Ctl *ctl, int argc, char **argv);
 extern const char ctl_doctor_help[];
 int ctl_doctor(Ctl *ctl, int argc, char **argv);
 
+extern const char ctl_monitor_help[];
+int ctl_monitor(Ctl *ctl, int argc, char **argv);
+
 extern const char ctl_metrics_help[];
 int ctl_metrics(Ctl *ctl, int argc, char **argv);
 

@@ -22,6 +22,7 @@ static const CtlVerb verbs[] = {
     { "doctor", "", "Find what is wrong, and what mends it", ctl_doctor_help, ctl_doctor },
     { "history", "", "Show the migrations that came here", ctl_history_help, ctl_history },
     { "show", "ID", "Show one migration", ctl_show_help, ctl_show },
+    { "monitor", "", "Show what changes, as it happens", ctl_monitor_help, ctl_monitor },
     { "metrics", "", "Print metrics for a monitoring system", ctl_metrics_help, ctl_metrics },
     { "facts", "", "Print what is known of this host", ctl_facts_help, ctl_facts },
     { "judge", "[FILE]", "Judge cases from a file, one JSON object a line", ctl_judge_help, ctl_judge },
