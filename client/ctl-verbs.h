@@ -8,6 +8,9 @@
 extern const char ctl_judge_help[];
 int ctl_judge(Ctl *ctl, int argc, char **argv);
 
+extern const char ctl_rank_help[];
+int ctl_rank(Ctl *ctl, int argc, char **argv);
+
 extern const char ctl_replay_help[];
 int ctl_replay(Ctl *ctl, int argc, char **argv);
 

@@ -17,6 +17,7 @@ static const CtlVerb verbs[] = {
     { "peers", "[PEER]", "Show links and clock relations", ctl_peers_help, ctl_peers },
     { "guests", "", "Show the guests of this host", ctl_guests_help, ctl_guests },
     { "check", "GUEST HOST", "Tell whether a guest may migrate there", ctl_check_help, ctl_check },
+    { "rank", "GUEST", "Show the peers a guest may go to, best for its timebase first", ctl_rank_help, ctl_rank },
     { "matrix", "", "Show which guest may migrate where", ctl_matrix_help, ctl_matrix },
     { "baseline", "[HOST...]", "Show the newest compat mode that hosts share", ctl_baseline_help, ctl_baseline },
     { "doctor", "", "Find what is wrong, and what mends it", ctl_doctor_help, ctl_doctor },

@@ -10,6 +10,7 @@
 #include "findings.h"
 #include "log-control.h"
 #include "preflight.h"
+#include "ranking.h"
 #include "sd-source.h"
 #include "sd-variant.h"
 #include "tbsyncd-config.h"
@@ -165,16 +166,72 @@ static void on_preflight(GObject *source, GAsyncResult *result, void *data)
     pending_free(pending);
 }
 
-static int on_check(sd_bus_message *call, void *data, sd_bus_error *e)
+static PreflightParams preflight_params(const BusService *service)
 {
-    BusService *service = data;
-    PreflightParams params = {
+    return (PreflightParams){
         .peers = service->params.peers,
         .guests = service->params.guests,
         .ledger = service->params.ledger,
         .config = service->params.config(service->params.data),
         .own = service->params.host_facts(service->params.data),
     };
+}
+
+static GVariant *rank_entry_to_variant(const RankEntry *entry)
+{
+    const Verdict *verdict = &entry->verdict;
+    GVariantDict dict;
+
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "host", "s", entry->host);
+    g_variant_dict_insert(&dict, "decision", "s", decision_name(verdict->decision));
+    g_variant_dict_insert(&dict, "code", "s",
+                          verdict->n_findings > 0 ? finding_code_name(verdict->findings[0].code) : "");
+    if (interval_is_bounded(entry->error_ns)) {
+        g_variant_dict_insert(&dict, "error_lo_ns", "x", entry->error_ns.lo);
+        g_variant_dict_insert(&dict, "error_hi_ns", "x", entry->error_ns.hi);
+        g_variant_dict_insert(&dict, "offset_ticks", "x", entry->offset_ticks);
+    }
+    return g_variant_dict_end(&dict);
+}
+
+static void on_ranked(GObject *source, GAsyncResult *result, void *data)
+{
+    Pending *pending = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) entries = ranking_finish(result, &error);
+    GVariantBuilder list;
+
+    if (entries) {
+        g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+        for (guint i = 0; i < entries->len; i++)
+            g_variant_builder_add_value(&list, rank_entry_to_variant(entries->pdata[i]));
+        send_reply(pending->call, g_variant_new("(aa{sv})", &list));
+    } else {
+        reply_error(pending->call, error);
+    }
+    pending_free(pending);
+}
+
+static int on_rank(sd_bus_message *call, void *data, sd_bus_error *e)
+{
+    BusService *service = data;
+    PreflightParams params = preflight_params(service);
+    const char *guest;
+    int r = sd_bus_message_read(call, "s", &guest);
+
+    if (r < 0)
+        return r;
+    if (strlen(guest) > GUEST_ARGUMENT_MAX)
+        return reply_invalid(call, "guest: name too long");
+    ranking_async(&params, guest, on_ranked, pending_new(service, call));
+    return 1;
+}
+
+static int on_check(sd_bus_message *call, void *data, sd_bus_error *e)
+{
+    BusService *service = data;
+    PreflightParams params = preflight_params(service);
     const char *guest, *host;
     char **assume = NULL;
     int r = sd_bus_message_read(call, "ss", &guest, &host);
@@ -409,6 +466,8 @@ static const sd_bus_vtable manager_vtable[] = {
         "Check", "ssas", SD_BUS_PARAM(guest) SD_BUS_PARAM(host) SD_BUS_PARAM(assume),
         "saa{sv}a{sv}", SD_BUS_PARAM(decision) SD_BUS_PARAM(findings) SD_BUS_PARAM(plan), on_check,
         SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_NAMES("Rank", "s", SD_BUS_PARAM(guest), "aa{sv}", SD_BUS_PARAM(destinations),
+                             on_rank, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("ListGuests", NULL, , "aa{sv}", SD_BUS_PARAM(guests), on_list_guests,
                              SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_NAMES("ListPeerGuests", "s", SD_BUS_PARAM(peer), "aa{sv}b",

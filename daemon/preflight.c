@@ -4,8 +4,6 @@
 #include "error.h"
 #include "facts-codec.h"
 
-#define LOOKUP_DEADLINE_MS 4000
-
 typedef struct Preflight {
     Guests *guests;
     Ledger *ledger;
@@ -46,6 +44,19 @@ static void on_guest(GObject *source, GAsyncResult *result, void *data)
                           (GDestroyNotify)hook_answer_free);
 }
 
+void preflight_fill_case(const PreflightParams *params, const Peer *peer, MigrationCase *c)
+{
+    c->kind = JUDGE_MIGRATION;
+    c->source = *params->own;
+    c->has_source = TRUE;
+    c->policy = params->config->policy;
+    c->destination = *peer_facts(peer);
+    c->relation = peer_relation(peer); /* peer minus local is destination minus source */
+    c->relation.tb_ticks = plan_relation(c->relation.tb_ticks, c->destination.timebase_hz,
+                                         params->config->drift_bound_ppb);
+    c->has_relation = TRUE;
+}
+
 static gboolean fill_destination(const PreflightParams *params, const char *host,
                                  const char *const *assume, HookAnswer *answer, GError **error)
 {
@@ -63,14 +74,10 @@ static gboolean fill_destination(const PreflightParams *params, const char *host
                     peer_error(peer) ? peer_error(peer) : peer_state_name(peer_state(peer)));
         return FALSE;
     }
-    c->destination = *peer_facts(peer);
+    preflight_fill_case(params, peer, c);
     for (guint i = 0; assume && assume[i]; i++)
         if (!host_facts_assign(&c->destination, assume[i], error))
             return FALSE;
-    c->relation = peer_relation(peer); /* peer minus local is destination minus source */
-    c->relation.tb_ticks = plan_relation(c->relation.tb_ticks, c->destination.timebase_hz,
-                                         params->config->drift_bound_ppb);
-    c->has_relation = TRUE;
     if (peer_state(peer) != PEER_LINKED)
         answer->unreachable = g_strdupv((char **)(const char *const[]){ host, NULL });
     return TRUE;
@@ -81,23 +88,17 @@ void preflight_async(const PreflightParams *params, const char *guest, const cha
 {
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
     Preflight *preflight = g_new0(Preflight, 1);
-    MigrationCase *c;
     GError *error = NULL;
 
     preflight->guests = params->guests;
     preflight->ledger = params->ledger;
     preflight->answer = g_new0(HookAnswer, 1);
     g_task_set_task_data(task, preflight, preflight_free);
-    c = &preflight->answer->c;
-    c->kind = JUDGE_MIGRATION;
-    c->source = *params->own;
-    c->has_source = TRUE;
-    c->policy = params->config->policy;
     if (!fill_destination(params, host, assume, preflight->answer, &error)) {
         g_task_return_error(task, error);
         return;
     }
-    guests_lookup_async(params->guests, guest, LOOKUP_DEADLINE_MS, NULL, on_guest,
+    guests_lookup_async(params->guests, guest, PREFLIGHT_LOOKUP_DEADLINE_MS, NULL, on_guest,
                         g_object_ref(task));
 }
 

@@ -20,6 +20,11 @@ typedef struct PreflightParams {
     const HostFacts *own; /* copied */
 } PreflightParams;
 
+#define PREFLIGHT_LOOKUP_DEADLINE_MS 4000
+
+/* Source, destination, relation and policy of a migration to that peer, whose facts are known; the guest is left unknown. */
+void preflight_fill_case(const PreflightParams *params, const Peer *peer, MigrationCase *c);
+
 /* guest: name or UUID on this host. host: peer name. assume: (nullable) assignments to the peer's
  * facts, NULL-terminated. Errors: TBSYNC_ERROR_NO_SUCH_PEER, _UNREACHABLE (its facts were never
  * known), _NO_SUCH_GUEST, _UNAVAILABLE, _INVALID. */

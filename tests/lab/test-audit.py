@@ -252,10 +252,18 @@ def replayed(tap, host):
                f"replay of {name} on {host.name} gives the same", result)
 
 
+def ranked(tap, host):
+    ranks = host.ctl_json("rank", "guest1")
+    tap.ok([rank["host"] for rank in ranks] == ["beta"] and ranks[0]["decision"] == "allow"
+           and -1e9 / 512e6 * 2**24 < ranks[0]["error_lo_ns"] <= ranks[0]["error_hi_ns"] < 1e9 / 512e6 * 2**24,
+           "rank names beta, and the guest's timebase would be within one unit of real time there", ranks)
+
+
 def story(tap, lab, alpha, beta):
     give_events(lab, alpha, beta)
     a, b = Observer(alpha), Observer(beta)
     alpha.start("guest1")
+    ranked(tap, alpha)
     back_and_forth(tap, a, b)
     shifted(tap, a, b)
     while_shifting(tap, a, b, a, SHIFT_S, "source's wall clock set forward 5 s on the way")
