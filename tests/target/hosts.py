@@ -66,10 +66,6 @@ for kind in server client; do
     cp /share/pki/{name}/cert.pem /etc/pki/libvirt/${{kind}}cert.pem
     install -m 600 /share/pki/{name}/key.pem /etc/pki/libvirt/private/${{kind}}key.pem
 done
-mkdir -p /etc/tbsyncd/tbsyncd.conf.d
-cat >/etc/tbsyncd/tbsyncd.conf.d/50-lab.conf <<'CONF'
-{config}
-CONF
 # emulated, two at a time: a start takes ten times as long as on the real thing
 mkdir -p /etc/systemd/system/tbsyncd.service.d
 printf '[Service]\\nTimeoutStartSec=180\\nWatchdogSec=300\\n' >/etc/systemd/system/tbsyncd.service.d/slow.conf
@@ -78,8 +74,20 @@ systemctl reload dbus
 """
 
 
+CONFIGURE = """mkdir -p /etc/tbsyncd/tbsyncd.conf.d
+cat >/etc/tbsyncd/tbsyncd.conf.d/50-lab.conf <<'CONF'
+{config}
+CONF
+"""
+
+
+def configure(machine, config):
+    machine.must(CONFIGURE.format(config=config))
+
+
 def install(machine, config):
-    machine.must(INSTALL.format(name=f"vm{machine.number}", config=config), 300)
+    machine.must(INSTALL.format(name=f"vm{machine.number}"), 300)
+    configure(machine, config)
 
 
 def peers_config(*machines):

@@ -16,6 +16,8 @@ for f in /proc/device-tree/cpus/*/cpu-version; do echo tree-pvr=0x$(od -An -tx1 
 echo cpuinfo-pvr=$(sed -n 's/^revision.*(pvr \\(....\\) \\(....\\)).*/0x\\1\\2/p' /proc/cpuinfo | head -n 1)
 """
 
+# a unit with ProtectKernelTunables= does not see what is mounted below /proc
+SHOWN = "/etc/systemd/system/tbsyncd.service.d/shown.conf"
 LOGICAL_PVRS = {"power8": "0x0f000004", "power9": "0x0f000005"}
 
 
@@ -67,8 +69,9 @@ def check_refusals(tap, machine):
     refused(tap, machine, "a frequency that the machine does not have is refused",
             f"printf '[Timebase]\\nFrequencyHz=500000000\\n' >{config}", f"rm {config}", ["500000000", "512000000"])
     refused(tap, machine, "cpuinfo and device tree that contradict each other are refused",
-            "sed '/^timebase/s/512000000/500000000/' /proc/cpuinfo >/run/cpuinfo; mount --bind /run/cpuinfo /proc/cpuinfo",
-            "umount /proc/cpuinfo", ["500000000", "512000000", "/proc/cpuinfo"])
+            "sed '/^timebase/s/512000000/500000000/' /proc/cpuinfo >/run/cpuinfo; mount --bind /run/cpuinfo /proc/cpuinfo; "
+            f"printf '[Service]\\nProtectKernelTunables=no\\n' >{SHOWN}; systemctl daemon-reload",
+            f"umount /proc/cpuinfo; rm {SHOWN}; systemctl daemon-reload", ["500000000", "512000000", "/proc/cpuinfo"])
 
 
 def story(tap, timer, share):
