@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     FuzzParts parts = fuzz_parts(data, size);
     char *argv[XML + 1] = { (char *) verb.name };
+    char *owned[XML + 1] = { NULL }; /* GOption takes what it has read out of argv */
     Ctl ctl = { .verb = &verb };
     FuzzSilence silence;
     const uint8_t *part;
@@ -44,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_write("tbsyncd.conf", "", 0);
     for (int i = NAME; i < PARTS && fuzz_parts_next(&parts, &part, &part_size); i++) {
         if (i <= EXTRA)
-            argv[argc++] = g_strndup((const char *) part, part_size);
+            owned[i] = argv[argc++] = g_strndup((const char *) part, part_size);
         else
             fuzz_write(i == XML ? "xml" : "tbsyncd.conf", part, part_size);
     }
@@ -54,6 +55,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_speak(&silence);
     g_assert_true(status == CTL_EXIT_OK || status == CTL_EXIT_ERROR || (status == CTL_EXIT_USAGE && argc < 4));
     for (int i = NAME; i <= EXTRA; i++)
-        g_free(argv[i]);
+        g_free(owned[i]);
     return 0;
 }
