@@ -28,6 +28,8 @@ CtlManager *ctl_manager_load(Ctl *ctl, GError **error)
     manager->hook_path = get_string(properties, "HookPath");
     manager->listen = get_string(properties, "Listen");
     manager->kvm_note = get_string(properties, "KvmNote");
+    manager->loop_state = get_string(properties, "LoopState");
+    manager->loop_suspect = get_string(properties, "LoopSuspect");
     g_variant_lookup(properties, "TimingEvents", "b", &manager->timing_events);
     g_variant_lookup(properties, "TimebaseTicks", "t", &manager->timebase_ticks);
     host_facts_init(&manager->host);
@@ -48,6 +50,8 @@ void ctl_manager_free(CtlManager *manager)
     g_free(manager->hook_path);
     g_free(manager->listen);
     g_free(manager->kvm_note);
+    g_free(manager->loop_state);
+    g_free(manager->loop_suspect);
     g_free(manager);
 }
 

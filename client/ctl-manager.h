@@ -7,7 +7,7 @@
 #include "facts.h"
 
 typedef struct CtlManager {
-    char *version, *libvirt_state, *libvirt_error, *hook_state, *hook_path, *listen, *kvm_note;
+    char *version, *libvirt_state, *libvirt_error, *hook_state, *hook_path, *listen, *kvm_note, *loop_state, *loop_suspect;
     gboolean timing_events;
     guint64 timebase_ticks;
     HostFacts host;

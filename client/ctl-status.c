@@ -105,6 +105,8 @@ static void print_host(const Ctl *ctl, const CtlManager *manager)
     print_timebase(ctl, manager);
     print_field(ctl, "kernel", "%s", FACT_KNOWN(host, HOST_KERNEL) ? host->kernel : "unknown");
     print_field(ctl, "KVM", "%s%s%s", kvm_word(host), *manager->kvm_note != '\0' ? ": " : "", manager->kvm_note);
+    if (g_str_equal(manager->loop_state, "open"))
+        print_field(ctl, "loop", "the relations among the hosts contradict each other; suspect: %s", manager->loop_suspect);
     if (FACT_KNOWN(host, HOST_QEMU_VERSION))
         print_field(ctl, "QEMU", "%u.%u.%u, %u machine types", host->qemu_version >> 16, host->qemu_version >> 8 & 0xff,
                     host->qemu_version & 0xff, host->n_machine_types);
@@ -202,6 +204,8 @@ static void build_manager(const CtlManager *manager, JsonBuilder *builder)
     json_builder_end_object(builder);
     add_string(builder, "listen", manager->listen);
     add_string(builder, "kvm_note", manager->kvm_note);
+    add_string(builder, "loop_state", manager->loop_state);
+    add_string(builder, "loop_suspect", manager->loop_suspect);
 }
 
 static void print_status_json(const Status *status)

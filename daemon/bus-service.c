@@ -441,6 +441,8 @@ static int on_get_status_string(sd_bus *bus, const char *path, const char *inter
         { "HookPath", offsetof(BusStatus, hook_path) },
         { "Listen", offsetof(BusStatus, listen) },
         { "KvmNote", offsetof(BusStatus, kvm_note) },
+        { "LoopState", offsetof(BusStatus, loop_state) },
+        { "LoopSuspect", offsetof(BusStatus, loop_suspect) },
     };
     BusService *service = data;
     BusStatus status;
@@ -494,6 +496,8 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_PROPERTY("HookPath", "s", on_get_status_string, 0, 0),
     SD_BUS_PROPERTY("Listen", "s", on_get_status_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("KvmNote", "s", on_get_status_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("LoopState", "s", on_get_status_string, 0, 0),
+    SD_BUS_PROPERTY("LoopSuspect", "s", on_get_status_string, 0, 0),
     SD_BUS_VTABLE_END,
 };
 

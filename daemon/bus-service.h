@@ -29,6 +29,7 @@ typedef struct BusStatus {
     const char *hook_path;
     const char *listen;
     const char *kvm_note; /* "" if none */
+    const char *loop_state, *loop_suspect;
 } BusStatus;
 
 typedef struct BusServiceParams {

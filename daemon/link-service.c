@@ -257,6 +257,26 @@ static int on_list_guests(sd_bus_message *call, void *data, sd_bus_error *ret_er
     return 1; /* answered by link_service_reply_guests() */
 }
 
+static int on_get_relations(sd_bus_message *call, void *data, sd_bus_error *ret_error)
+{
+    LinkService *self = data;
+    g_autoptr(GArray) relations = self->ops->relations ? self->ops->relations(self->data)
+                                                       : g_array_new(FALSE, FALSE, sizeof(LinkRelation));
+    g_autoptr(sd_bus_message) reply = NULL;
+    int r = sd_bus_message_new_method_return(call, &reply);
+
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "(sxx)");
+    for (guint i = 0; r >= 0 && i < MIN(relations->len, LINK_RELATIONS_MAX); i++) {
+        const LinkRelation *relation = &g_array_index(relations, LinkRelation, i);
+
+        r = sd_bus_message_append(reply, "(sxx)", relation->name, relation->tb_ticks.lo, relation->tb_ticks.hi);
+    }
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_message_send(reply);
+}
+
 static const sd_bus_vtable link_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Hello", SD_BUS_ARGS("u", version, "s", name, "a{sv}", facts),
@@ -272,6 +292,8 @@ static const sd_bus_vtable link_vtable[] = {
                             on_get_departure, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListGuests", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", guests, "b", complete),
                             on_list_guests, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("GetRelations", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sxx)", relations), on_get_relations,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 
@@ -356,6 +378,7 @@ typedef struct LinkCall {
         LinkFindDone find;
         LinkDepartureDone departure;
         LinkGuestsDone guests;
+        LinkRelationsDone relations;
     } done;
     void *data;
     guint deadline_ms;
@@ -614,6 +637,46 @@ int link_call_list_guests(sd_bus *bus, guint deadline_ms, LinkGuestsDone done, v
     LinkCall call = { .handler = on_guests_answer, .done.guests = done, .data = data, .deadline_ms = deadline_ms };
     g_autoptr(sd_bus_message) message = NULL;
     int r = link_call_new(bus, "ListGuests", &message);
+
+    return r < 0 ? r : link_call_send(bus, message, &call, ret_slot);
+}
+
+/* NULL if they are malformed or too many. (transfer full) */
+static GArray *read_relations(sd_bus_message *reply)
+{
+    g_autoptr(GArray) relations = g_array_new(FALSE, TRUE, sizeof(LinkRelation));
+    const char *name;
+    LinkRelation relation;
+
+    if (sd_bus_message_enter_container(reply, 'a', "(sxx)") <= 0)
+        return NULL;
+    while (sd_bus_message_read(reply, "(sxx)", &name, &relation.tb_ticks.lo, &relation.tb_ticks.hi) > 0) {
+        if (!interval_is_bounded(relation.tb_ticks) || strlen(name) >= sizeof relation.name ||
+            relations->len == LINK_RELATIONS_MAX)
+            return NULL;
+        g_strlcpy(relation.name, name, sizeof relation.name);
+        g_array_append_val(relations, relation);
+    }
+    return g_steal_pointer(&relations);
+}
+
+static int on_relations_answer(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    LinkCall *self = data;
+    g_autoptr(GError) error = link_call_error(self, reply);
+    g_autoptr(GArray) relations = error ? NULL : read_relations(reply);
+
+    if (!error && !relations)
+        error = malformed_answer("GetRelations");
+    self->done.relations(relations, error, self->data);
+    return 1;
+}
+
+int link_call_relations(sd_bus *bus, guint deadline_ms, LinkRelationsDone done, void *data, sd_bus_slot **ret_slot)
+{
+    LinkCall call = { .handler = on_relations_answer, .done.relations = done, .data = data, .deadline_ms = deadline_ms };
+    g_autoptr(sd_bus_message) message = NULL;
+    int r = link_call_new(bus, "GetRelations", &message);
 
     return r < 0 ? r : link_call_send(bus, message, &call, ret_slot);
 }

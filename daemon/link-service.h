@@ -29,6 +29,14 @@
 /* Guests in one answer to ListGuests: as facts they stay well below what one message may hold. */
 #define LINK_GUESTS_MAX 1024
 
+/* One relation of a host: `name` minus that host, ticks, now. */
+typedef struct LinkRelation {
+    char name[FACTS_NAME_MAX];
+    Interval tb_ticks;
+} LinkRelation;
+
+#define LINK_RELATIONS_MAX RELATION_LOOP_HOSTS_MAX
+
 typedef struct LinkServiceOps {
     const TbClock *clock;
     guint calls_per_s, calls_burst; /* 0: LINK_CALLS_PER_S, LINK_CALLS_BURST */
@@ -47,6 +55,8 @@ typedef struct LinkServiceOps {
     /* ListGuests: must answer with link_service_reply_guests() or _reply_error(), may do so later. The reference to `call` is the
      * callee's to drop. */
     void (*list_guests)(const char *peer_name, sd_bus_message *call, void *data);
+    /* (nullable) GetRelations: at most LINK_RELATIONS_MAX of LinkRelation. (transfer full) */
+    GArray *(*relations)(void *data);
 } LinkServiceOps;
 
 /* Adds the vtable to `bus`; `ops` and `data` must outlive the bus. `peer_name` is the authorised name. Negative errno on
@@ -89,3 +99,7 @@ int link_call_departure(sd_bus *bus, const char *uuid, guint deadline_ms, LinkDe
 /* guests: of GuestFacts, (transfer none); NULL on error. complete: the peer left none out. */
 typedef void (*LinkGuestsDone)(const GArray *guests, gboolean complete, const GError *error, void *data);
 int link_call_list_guests(sd_bus *bus, guint deadline_ms, LinkGuestsDone done, void *data, sd_bus_slot **ret_slot);
+
+/* relations: of LinkRelation; all bounded. */
+typedef void (*LinkRelationsDone)(const GArray *relations, const GError *error, void *data);
+int link_call_relations(sd_bus *bus, guint deadline_ms, LinkRelationsDone done, void *data, sd_bus_slot **ret_slot);

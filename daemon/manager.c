@@ -31,6 +31,7 @@ struct Manager {
     Config *config;
     HostFacts host;
     char *kvm_note;
+    char *loop_suspect; /* of the last status */
     char *listen;
     HookWatch hook; /* as last looked at */
     gboolean hook_was_called;
@@ -193,11 +194,14 @@ static const char *guests_state_word(GuestsState state)
 static void fill_status(BusStatus *ret, void *data)
 {
     Manager *manager = data;
+    RelationLoopState loop;
     const char *error = guests_error(manager->guests);
 
     manager->hook = hook_watch_look(manager->config->hook_directory, "/run");
     if (manager->hook.state == HOOK_UNUSED && manager->hook_was_called)
         manager->hook.state = HOOK_ACTIVE;
+    g_free(manager->loop_suspect);
+    loop = peers_loop(manager->peers, &manager->loop_suspect);
     *ret = (BusStatus){
         .libvirt_state = guests_state_word(guests_state(manager->guests)),
         .libvirt_error = error ? error : "",
@@ -206,6 +210,8 @@ static void fill_status(BusStatus *ret, void *data)
         .hook_path = manager->hook.path,
         .listen = manager->listen,
         .kvm_note = manager->kvm_note ? manager->kvm_note : "",
+        .loop_state = peers_loop_state_name(loop),
+        .loop_suspect = manager->loop_suspect,
     };
 }
 
@@ -470,6 +476,7 @@ void manager_free(Manager *manager)
     g_clear_pointer(&manager->health, health_log_free);
     g_clear_pointer(&manager->config, config_free);
     g_free(manager->kvm_note);
+    g_free(manager->loop_suspect);
     g_free(manager->listen);
     g_free(manager);
 }

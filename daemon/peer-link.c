@@ -307,6 +307,11 @@ static void on_service_list_guests(const char *peer_name, sd_bus_message *call, 
     sd_bus_message_unref(call);
 }
 
+static GArray *on_service_relations(void *data)
+{
+    return peers_own_relations(((PeerLink *) data)->peers);
+}
+
 const LinkServiceOps peer_link_service_ops = {
     .host_facts = on_service_host_facts,
     .hello = on_service_hello,
@@ -314,4 +319,5 @@ const LinkServiceOps peer_link_service_ops = {
     .find_guest = on_service_find_guest,
     .departure = on_service_departure,
     .list_guests = on_service_list_guests,
+    .relations = on_service_relations,
 };

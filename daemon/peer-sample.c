@@ -136,6 +136,8 @@ static void on_exchange_done(const Exchange *exchange, const GError *error, void
     peer_count_exchange(self);
     if (self->own_samples == 0)
         peer_memory_keep(self, FALSE);
+    if (self->own_samples == 0)
+        peer_loop_ask(self);
     if (self->own_samples == 0 || self->relation_state != before)
         peers_notify(self->peers, self);
     peer_sample_next(self);
@@ -203,6 +205,7 @@ void peer_sample_relink(Peer *self)
 {
     g_autoptr(GError) error = NULL;
 
+    peer_loop_forget(self);
     peer_sample_schedule(self);
     if (self->current) {
         peer_sample_next(self);
@@ -217,6 +220,7 @@ void peer_sample_stop(Peer *self, const GError *error)
 {
     self->exchange_link = NULL;
     self->own_samples = 0;
+    peer_loop_forget(self);
     g_clear_pointer(&self->exchange_slot, sd_bus_slot_unref);
     g_clear_handle_id(&self->sample_timer, g_source_remove);
     peer_complete_bursts(self, error);

@@ -54,6 +54,10 @@ struct Peer {
     guint32 relation_drift_ppb;
     gboolean relation_stored; /* recalled, and no exchange since */
     gint64 kept_boot_ns;      /* when it was last written; 0: never */
+    /* peer-loop.c */
+    GArray *told; /* (nullable) of LinkRelation: what it says of others */
+    gint64 told_boot_ns, told_asked_boot_ns;
+    sd_bus_slot *told_slot;
     /* peer-sample.c */
     sd_bus_slot *exchange_slot; /* at most one exchange is under way */
     PeerLink *exchange_link;
@@ -150,6 +154,11 @@ void peer_sample_stop(Peer *peer, const GError *error); /* completes all bursts 
 
 /* peer-ask.c */
 void peer_asks_relink(Peer *peer); /* fails what was asked on a link that is lost */
+
+/* peer-loop.c */
+void peer_loop_ask(Peer *peer);
+void peer_loop_forget(Peer *peer);
+GArray *peers_own_relations(const Peers *peers); /* (transfer full) of LinkRelation */
 
 /* peer-memory.c */
 void peer_memory_keep(Peer *peer, gboolean now); /* else only if the last time is long ago */

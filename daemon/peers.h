@@ -115,6 +115,11 @@ gboolean peer_relation_is_stored(const Peer *peer);
 
 RelationDrift peer_drift(const Peer *peer);
 
+/* Whether the relations among this host and its linked peers can all be true. *ret_suspect (transfer full): the link "alpha-beta" or the
+ * host that cannot be right; "unknown" if none can be told; "" unless RELATION_LOOP_OPEN. */
+RelationLoopState peers_loop(const Peers *peers, char **ret_suspect);
+const char *peers_loop_state_name(RelationLoopState state); /* "unknown", "closes", "open" */
+
 /* Hook path. Asks all linked peers for `uuid` at once and dials the unlinked ones at the same time, also those in back-off;
  * a peer whose link is lost meanwhile is asked again on its next one. Completes 30 ms after the first ROLE_MIGRATING_OUT (time for
  * a second one, which makes it ambiguous), or when all have answered, or at the deadline. A peer that answers with an error, that
