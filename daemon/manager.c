@@ -128,15 +128,22 @@ static Interval relation_to(const char *source, void *data)
 
 /* ---- what changes ---- */
 
+static void on_peer_sampled(Peer *peer, void *data)
+{
+    Manager *manager = data;
+
+    health_log_peer(manager->health, &(HealthPeer){ .name = peer_name(peer),
+                                                    .state = peer_state(peer),
+                                                    .error = peer_error(peer),
+                                                    .fault = peer_relation(peer).fault });
+}
+
 static void on_peer_changed(Peer *peer, void *data)
 {
     Manager *manager = data;
 
     if (peer)
-        health_log_peer(manager->health, &(HealthPeer){ .name = peer_name(peer),
-                                                        .state = peer_state(peer),
-                                                        .error = peer_error(peer),
-                                                        .fault = peer_relation(peer).fault });
+        on_peer_sampled(peer, data);
     bus_service_peer_changed(manager->bus, peer);
 }
 
@@ -388,6 +395,7 @@ static gboolean start_peers(Manager *manager, GError **error)
         .departure = departure,
         .list_guests = list_guests,
         .changed = on_peer_changed,
+        .sampled = on_peer_sampled,
         .data = manager,
     };
 

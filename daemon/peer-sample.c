@@ -139,7 +139,7 @@ static void on_exchange_done(const Exchange *exchange, const GError *error, void
     if (self->own_samples == 0)
         peer_loop_ask(self);
     if (self->own_samples == 0 || self->relation_state != before)
-        peers_notify(self->peers, self);
+        peers_notify_sampled(self->peers, self);
     peer_sample_next(self);
 }
 

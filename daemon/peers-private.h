@@ -96,6 +96,7 @@ struct Peers {
 
 /* peers.c */
 void peers_notify(Peers *peers, Peer *peer);
+void peers_notify_sampled(Peers *peers, Peer *peer);
 const HostFacts *peers_own_facts(Peers *peers);
 /* Completes `task` from the loop and never from inside the caller, so that its callback may do whatever it likes. */
 void peers_task_return(GTask *task, void *result, GDestroyNotify free_result);

@@ -66,9 +66,12 @@ typedef struct PeersParams {
     Departure (*departure)(const char *uuid, void *data);
     /* (nullable) A peer asks for all guests (see LinkServiceOps.list_guests). */
     void (*list_guests)(const char *peer_name, sd_bus_message *call, void *data);
-    /* State, facts or relation of `peer` changed, or samples of it were taken; peer == NULL: the set of peers or the listener
+    /* State or facts of `peer` changed; peer == NULL: the set of peers or the listener
      * changed. Neither peers_free() nor peers_reload() may be called inside. */
     void (*changed)(Peer *peer, void *data);
+    /* (nullable): then `changed` is told. Samples were taken and nothing but the relation of `peer` may have changed: up to
+     * thousands of times a second in a large fleet. The same rules. */
+    void (*sampled)(Peer *peer, void *data);
     void *data;
 } PeersParams;
 
