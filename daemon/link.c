@@ -2,6 +2,7 @@
 #include "link.h"
 
 #include "error.h"
+#include "fd-poll.h"
 #include "link-frames.h"
 #include "link-names.h"
 #include "link-pump.h"
@@ -99,10 +100,12 @@ static void *source_watch(GSource *source, void *tag, int fd, GIOCondition event
         g_source_remove_unix_fd(source, tag);
         return NULL;
     }
-    if (tag)
+    if (tag) {
         g_source_modify_unix_fd(source, tag, events);
-    else if (events != 0)
+    } else if (events != 0) {
         tag = g_source_add_unix_fd(source, fd, events);
+        fd_poll_entrust(fd);
+    }
     return tag;
 }
 
@@ -166,6 +169,8 @@ static void link_release(Link *link)
         link_session_bye(link->session);
         g_clear_pointer(&link->session, link_session_free);
     }
+    fd_poll_take_back(link->fd);
+    fd_poll_take_back(link->pair_fd);
     if (link->fd >= 0)
         close(link->fd);
     if (link->pair_fd >= 0)
