@@ -135,7 +135,7 @@ void node_start(Node *node)
         .config = &node->config,
         .tls = node->tls,
         .ledger = node->ledger,
-        .timing = &test_timing,
+        .timing = node->default_timing ? NULL : &test_timing,
         .listen_fd = node->listen_fd < 0 ? -1 : dup(node->listen_fd),
         .host_facts = on_host_facts,
         .find_guest = on_find_guest,

@@ -25,6 +25,7 @@ typedef struct Node {
     TbClock *clock;
     LinkTls *tls;
     Peers *peers;
+    gboolean default_timing; /* as tbsyncd; else quick */
     int listen_fd; /* -1: nobody listens on port */
     guint16 port;
     NodeAnswer answer;

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What one tbsyncd costs, and how quick it is, with 1 to 1000 peers: bench-load TBSYNCD [N ...]
+ *
+ * The daemon is a process of its own, so that CPU and memory are its alone; this process plays all peers, over real TLS on
+ * loopback, so that waiting times contain the work of both ends. Each figure stands beside its bar, if it has one. Simulated
+ * timebases; records on a file system in memory.
+ */
+#include "fd-poll.h"
+#include "link-stranger.h"
+#include "load-hub.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define HOOKS        200
+#define HOOKS_BURST  100
+#define STRANGERS    10000
+#define SOAK_HOOKS   2500 /* each is a FindGuest and 8 exchanges */
+#define CPU_SPAN_MS  10000
+
+typedef struct World {
+    const char *self, *tbsyncd;
+    Pki *pki;
+    Hub hub;
+    Node *nodes;
+    guint n;
+    double p99_one_ms, rss_one_kb;
+} World;
+
+static double now_ms(void)
+{
+    return (double) tb_clock_boot_ns() / 1e6;
+}
+
+static gboolean on_span(void *data)
+{
+    *(gboolean *) data = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+static void run_loop_for(guint ms)
+{
+    gboolean over = FALSE;
+
+    g_timeout_add(ms, on_span, &over);
+    WAIT_UNTIL(over);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+
+    return x < y ? -1 : x > y;
+}
+
+static double quantile(double *values, guint n, guint percent)
+{
+    qsort(values, n, sizeof *values, compare_doubles);
+    return values[MIN(n - 1, n * percent / 100)];
+}
+
+static void print_figure(const char *what, double value, const char *unit, const char *bar)
+{
+    printf("  %-52s %10.2f %-6s %s\n", what, value, unit, bar);
+    fflush(stdout);
+}
+
+/* ---- the peers ---- */
+
+static void world_init(World *world, guint n)
+{
+    static const Node hub_node = { .name = "hub" };
+
+    world->n = n;
+    world->pki = pki_new("load");
+    pki_revoke(world->pki, NULL);
+    hub_init(&world->hub, world->pki, world->tbsyncd);
+    world->nodes = g_new0(Node, n);
+    for (guint i = 0; i < n; i++) {
+        Node *node = &world->nodes[i];
+
+        node_init(node, world->pki, g_intern_string(g_strdup_printf("node-%04u", i)));
+        node_add_peer(node, &hub_node);
+        node->peer_configs[0].port = world->hub.port;
+        node->default_timing = TRUE;
+    }
+}
+
+static void world_clear(World *world)
+{
+    hub_kill(&world->hub);
+    for (guint i = 0; i < world->n; i++)
+        node_close(&world->nodes[i]);
+    for (guint i = 0; i < world->n; i++)
+        node_clear(&world->nodes[i]);
+    hub_clear(&world->hub);
+    g_free(world->nodes);
+    pki_free(world->pki);
+}
+
+static guint count_sound(const World *world)
+{
+    guint sound = 0;
+
+    for (guint i = 0; i < world->n; i++) {
+        const Peer *peer = peers_nth(world->nodes[i].peers, 0); /* opened up: peer_relation() would cost a clock reading */
+
+        sound += peer->state == PEER_LINKED && peer->relation_state == RELATION_OK;
+    }
+    return sound;
+}
+
+/* At both ends. The hub is asked only when it can be so. */
+static void await_sound(World *world)
+{
+    WAIT_UNTIL(count_sound(world) == world->n);
+    while (hub_count_sound(&world->hub) < world->n)
+        run_loop_for(10);
+}
+
+/* Until both ends have one link each and nothing is left to be done. */
+static void await_calm(World *world)
+{
+    for (guint i = 0; i < world->n; i++)
+        WAIT_UNTIL(((Peer *) peers_nth(world->nodes[i].peers, 0))->links->len == 1);
+    run_loop_for(500);
+}
+
+static void set_guest(World *world, gboolean is_there)
+{
+    Node *node = &world->nodes[0];
+
+    node->role = is_there ? ROLE_MIGRATING_OUT : ROLE_ABSENT;
+    g_strlcpy(node->guest.uuid, NODE_GUEST_UUID, sizeof node->guest.uuid);
+    FACT_SET(&node->guest, GUEST_UUID);
+}
+
+/* ---- figures ---- */
+
+static void measure_start(World *world)
+{
+    double start_ms, cpu_ms;
+
+    for (guint i = 0; i < world->n; i++)
+        node_start(&world->nodes[i]);
+    run_loop_for(1); /* they listen, and begin to dial nobody */
+    hub_write_config(&world->hub, world->nodes, world->n, 64);
+    start_ms = now_ms();
+    hub_start(&world->hub);
+    await_sound(world);
+    print_figure("start to all relations sound", now_ms() - start_ms, "ms", world->n == 256 ? "bar: 2000" : "");
+    cpu_ms = hub_cpu_ms(&world->hub);
+    print_figure("  of that CPU of the daemon", cpu_ms, "ms", "");
+    await_calm(world);
+}
+
+static void measure_rss(World *world)
+{
+    double rss_kb = (double) hub_rss_kb(&world->hub);
+
+    if (world->n == 1)
+        world->rss_one_kb = rss_kb;
+    print_figure("RSS", rss_kb / 1024, "MB", world->n == 1000 ? "bar: 48" : "");
+    if (world->n > 1 && world->rss_one_kb > 0)
+        print_figure("  for each peer more", (rss_kb - world->rss_one_kb) / (world->n - 1), "kB",
+                     world->n == 1000 ? "bar: 40" : "");
+}
+
+static void measure_hooks(World *world)
+{
+    double ms[HOOKS], p99_ms;
+
+    set_guest(world, FALSE);
+    for (guint i = 0; i < 20; i++)
+        hub_ask(&world->hub, 1, &ms[i]);
+    print_figure("nobody has the guest: FindGuest to all, median", quantile(ms, 20, 50), "ms",
+                 world->n == 1000 ? "bar: 100" : "");
+    set_guest(world, TRUE);
+    for (guint i = 0; i < HOOKS; i++)
+        hub_ask(&world->hub, 1, &ms[i]);
+    print_figure("hook, median", quantile(ms, HOOKS, 50), "ms", "");
+    p99_ms = quantile(ms, HOOKS, 99);
+    if (world->n == 1)
+        world->p99_one_ms = p99_ms;
+    print_figure("hook, p99", p99_ms, "ms", "");
+    if (world->n > 1 && world->p99_one_ms > 0)
+        print_figure("  against one peer", p99_ms / world->p99_one_ms, "x", world->n == 1000 ? "bar: 3" : "");
+    hub_ask(&world->hub, HOOKS_BURST, ms);
+    print_figure("100 hooks at once, the last one", quantile(ms, HOOKS_BURST, 100), "ms", "deadline: 4500");
+}
+
+static void measure_storm(World *world)
+{
+    guint resumed = 0;
+    double start_ms;
+
+    run_loop_for(6000); /* links that lasted are dialled again at once */
+    hub_kill(&world->hub);
+    hub_write_config(&world->hub, world->nodes, world->n, 1);
+    start_ms = now_ms();
+    hub_start(&world->hub);
+    WAIT_UNTIL(count_sound(world) < world->n);
+    await_sound(world);
+    print_figure("killed and started: to all relations sound", now_ms() - start_ms, "ms", "");
+    print_figure("  of that CPU of the daemon", hub_cpu_ms(&world->hub), "ms", "");
+    await_calm(world);
+    for (guint i = 0; i < world->n; i++)
+        resumed += link_is_resumed(((Peer *) peers_nth(world->nodes[i].peers, 0))->current->link);
+    print_figure("  sessions resumed", 100.0 * resumed / world->n, "%", world->n == 1000 ? "bar: 95" : "");
+}
+
+/* The daemon polls once a second since the storm. */
+static void measure_cpu(World *world)
+{
+    double cpu_ms, start_ms;
+
+    run_loop_for(2000);
+    cpu_ms = hub_cpu_ms(&world->hub);
+    start_ms = now_ms();
+    run_loop_for(CPU_SPAN_MS);
+    print_figure("CPU at one exchange per second each", 100 * (hub_cpu_ms(&world->hub) - cpu_ms) / (now_ms() - start_ms),
+                 "%", world->n == 256 ? "bar: 10" : "");
+}
+
+/* ---- with one peer ---- */
+
+static void measure_strangers(World *world)
+{
+    g_autofree char *port = g_strdup_printf("%u", world->hub.port);
+    double rss_kb = (double) hub_rss_kb(&world->hub);
+    g_autoptr(GArray) all_ms = g_array_new(FALSE, FALSE, sizeof(double));
+    double ms, start_ms = now_ms();
+    pid_t pid = hub_spawn(&world->hub, (const char *const[]){ world->self, "--strangers", port, NULL });
+
+    while (waitpid(pid, NULL, WNOHANG) == 0) {
+        hub_ask(&world->hub, 1, &ms);
+        g_array_append_val(all_ms, ms);
+        run_loop_for(5);
+    }
+    print_figure("10,000 connections from strangers", (now_ms() - start_ms) / 1000, "s", "");
+    print_figure("  RSS more than before", (double) hub_rss_kb(&world->hub) - rss_kb, "kB", "bar: flat");
+    print_figure("  hook p99 meanwhile, against without",
+                 quantile((double *) all_ms->data, all_ms->len, 99) / world->p99_one_ms, "x", "bar: 3");
+}
+
+static int run_strangers(guint16 port)
+{
+    static const char words[] = "GET / HTTP/1.0\r\n\r\n";
+    const StrangerPlan plans[] = {
+        { .no_greeting = TRUE },
+        { .words = words, .words_bytes = sizeof words - 1, .end = STRANGER_READS },
+        { .words = "", .words_bytes = 0, .end = STRANGER_RESETS },
+        { .words = "\x16\x03\x01", .words_bytes = 3, .end = STRANGER_CLOSES },
+    };
+    Stranger *strangers[50];
+
+    for (guint done = 0; done < STRANGERS; done += G_N_ELEMENTS(strangers)) {
+        for (guint i = 0; i < G_N_ELEMENTS(strangers); i++)
+            strangers[i] = stranger_connect(port, &plans[i % G_N_ELEMENTS(plans)]);
+        for (guint i = 0; i < G_N_ELEMENTS(strangers); i++)
+            stranger_join(strangers[i]);
+    }
+    return 0;
+}
+
+static void measure_soak(World *world)
+{
+    double ms, before_kb = 0;
+
+    for (guint i = 0; i <= SOAK_HOOKS; i++) {
+        if (i == SOAK_HOOKS / 5) /* caches and the allocator's arenas are warm, and the ledger is at its bound */
+            before_kb = (double) hub_rss_kb(&world->hub);
+        hub_ask(&world->hub, 1, &ms);
+    }
+    print_figure("RSS growth over 2,000 hooks with 18,000 calls",
+                 100 * ((double) hub_rss_kb(&world->hub) / before_kb - 1), "%", "bar: 1");
+}
+
+/* An sd-bus service that does nothing, for scale. */
+static int run_empty(void)
+{
+    sd_bus *bus = NULL;
+
+    if (sd_bus_open_system(&bus) < 0 || sd_bus_request_name(bus, "org.tbsyncd1.Empty", 0) < 0)
+        return 1;
+    for (;;)
+        if (sd_bus_process(bus, NULL) == 0)
+            sd_bus_wait(bus, UINT64_MAX);
+}
+
+static void measure_startup(World *world)
+{
+    enum { TIMES = 7 };
+    double empty_ms[TIMES], ready_ms[TIMES], verdict_ms[TIMES], fresh_ms[TIMES], ignored;
+
+    for (guint i = 0; i < TIMES; i++) {
+        double start_ms = now_ms();
+        pid_t pid = hub_spawn(&world->hub, (const char *const[]){ world->self, "--empty", NULL });
+
+        hub_await_name(&world->hub, "org.tbsyncd1.Empty");
+        empty_ms[i] = now_ms() - start_ms;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    for (guint i = 0; i < TIMES; i++) {
+        double start_ms;
+
+        run_loop_for(6000);
+        hub_kill(&world->hub);
+        start_ms = now_ms();
+        hub_start(&world->hub);
+        hub_await_name(&world->hub, "org.tbsyncd1");
+        ready_ms[i] = now_ms() - start_ms;
+        hub_ask(&world->hub, 1, &ignored);
+        verdict_ms[i] = now_ms() - start_ms;
+        while (hub_count_sound(&world->hub) < 1)
+            ;
+        fresh_ms[i] = now_ms() - start_ms;
+        WAIT_UNTIL(count_sound(world) == world->n);
+    }
+    print_figure("an empty sd-bus service: start to its name", quantile(empty_ms, TIMES, 50), "ms", "");
+    print_figure("killed and started: to the name on the bus, median", quantile(ready_ms, TIMES, 50), "ms", "");
+    print_figure("  to the first verdict, median", quantile(verdict_ms, TIMES, 50), "ms", "bar: 50");
+    print_figure("  to the first verdict, worst", quantile(verdict_ms, TIMES, 100), "ms", "");
+    print_figure("  to a fresh interval, median", quantile(fresh_ms, TIMES, 50), "ms", "bar: 200");
+    print_figure("  to a fresh interval, worst", quantile(fresh_ms, TIMES, 100), "ms", "");
+}
+
+static void run(World *world, guint n)
+{
+    printf("%u peers\n", n);
+    world_init(world, n);
+    measure_start(world);
+    measure_rss(world);
+    measure_hooks(world);
+    measure_storm(world);
+    measure_cpu(world);
+    measure_rss(world);
+    if (n == 1) {
+        measure_startup(world);
+        measure_strangers(world);
+        measure_soak(world);
+    }
+    world_clear(world);
+}
+
+/* What a thousand peers have to say would hide the figures. */
+static GLogWriterOutput drop_line(GLogLevelFlags level, const GLogField *fields, gsize n_fields, void *data)
+{
+    return level <= G_LOG_LEVEL_WARNING ? g_log_writer_default(level, fields, n_fields, data) : G_LOG_WRITER_HANDLED;
+}
+
+int main(int argc, char **argv)
+{
+    static const guint sizes[] = { 1, 4, 16, 64, 256, 1000 };
+    World world = { .self = "/proc/self/exe" };
+    struct rlimit limit;
+
+    signal(SIGPIPE, SIG_IGN);
+    fd_poll_install();
+    setvbuf(stdout, NULL, _IOLBF, 0); /* children are forked in between */
+    g_log_set_writer_func(drop_line, NULL, NULL);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (argc == 3 && g_str_equal(argv[1], "--strangers"))
+        return run_strangers((guint16) atoi(argv[2]));
+    if (argc == 2 && g_str_equal(argv[1], "--empty"))
+        return run_empty();
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench-load TBSYNCD [N ...]\n");
+        return 2;
+    }
+    world.tbsyncd = argv[1];
+    for (int i = 2; i < argc; i++)
+        run(&world, (guint) g_ascii_strtoull(argv[i], NULL, 10));
+    for (guint i = 0; argc == 2 && i < G_N_ELEMENTS(sizes); i++)
+        run(&world, sizes[i]);
+    return 0;
+}
