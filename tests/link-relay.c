@@ -37,11 +37,12 @@ static void *relay_run(void *data)
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                    .sin_port = htons(relay->plan.port) };
     struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
-    gboolean open = TRUE;
+    gboolean open;
 
     fds[0].fd = accept4(relay->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     fds[1].fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    g_assert_cmpint(connect(fds[1].fd, (struct sockaddr *) &address, sizeof address), ==, 0);
+    /* the listener may be gone by now: then both ends see this one close */
+    open = connect(fds[1].fd, (struct sockaddr *) &address, sizeof address) == 0;
     while (open && poll(fds, 2, -1) > 0) {
         if (fds[0].revents)
             open = relay_pass(relay, fds[0].fd, fds[1].fd, !relay->plan.from_listener);
