@@ -95,6 +95,12 @@ static gboolean read_hello(sd_bus_message *message, guint32 *ret_version, HostFa
                     strlen(name), sizeof facts.name - 1);
         return FALSE;
     }
+    for (const char *c = name; *c; c++) {
+        if (g_ascii_iscntrl(*c)) {
+            g_set_error_literal(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "name in Hello has control characters");
+            return FALSE;
+        }
+    }
     if (version == LINK_PROTOCOL_VERSION && !read_facts(message, name, &facts, error))
         return FALSE;
     g_strlcpy(facts.name, name, sizeof facts.name);
