@@ -96,8 +96,9 @@ const FindingCodeWords finding_codes[FINDING_CODE_COUNT] = {
     },
     [FINDING_TIMEBASE_JUMP_TOO_LARGE] = {
         "timebase-jump-too-large",
-        "The guest's timebase would jump forward by more than MaxForwardJumpMSec= allows. Large jumps trip the "
-        "guest's watchdogs and time-outs."
+        "The guest's timebase would jump forward by more than MaxForwardJumpMSec= allows, or by more than the 20 s after "
+        "which a Linux guest reports its CPUs as stuck, which no setting allows. Large jumps trip the guest's "
+        "watchdogs and time-outs."
     },
     [FINDING_TIMEBASE_COULD_GO_BACK] = {
         "timebase-could-go-back",
@@ -415,6 +416,10 @@ const FindingSentence finding_sentences[] = {
     { FINDING_TIMEBASE_JUMP_TOO_LARGE, 0,
       "the guest's timebase would jump forward by {a}, and {b} is allowed",
       "run tbsyncctl peers for a tighter relation, or raise MaxForwardJumpMSec= in [Policy] of tbsyncd.conf",
+      NULL },
+    { FINDING_TIMEBASE_JUMP_TOO_LARGE, 1,
+      "the guest's timebase would jump forward by {a}, and a Linux guest reports its CPUs as stuck after {b}",
+      "run tbsyncctl peers for a tighter relation, or shut the guest down and start it on the destination",
       NULL },
     { FINDING_TIMEBASE_COULD_GO_BACK, 0,
       "the guest's timebase could go back~, by {a}~",

@@ -107,7 +107,7 @@ static void judge_skew(Judgement *j)
 void judge_plan(Judgement *j, const OffsetPlan *plan, uint64_t timebase_hz)
 {
     int64_t allowed_ns = j->in->policy->max_forward_jump_ns;
-    int64_t jump_ns;
+    bool lockup = OFFSET_SOFT_LOCKUP_NS < allowed_ns;
 
     if (!plan->known) {
         add_relation(j, FINDING_TIMEBASE_RELATION_UNKNOWN, 3);
@@ -116,11 +116,11 @@ void judge_plan(Judgement *j, const OffsetPlan *plan, uint64_t timebase_hz)
     if (plan->jump_ticks.lo < 0)
         judge_add(j, &(Finding){ FINDING_TIMEBASE_COULD_GO_BACK, SEVERITY_BLOCK,
                                  .a = value_number(VALUE_TICKS, plan->jump_ticks.lo) });
-    jump_ns = ticks_to_ns_ceil(plan->jump_ticks.hi, timebase_hz);
-    if (jump_ns > allowed_ns)
+    if (offset_jump_is_too_large(plan->jump_ticks, timebase_hz, allowed_ns))
         judge_add(j, &(Finding){ FINDING_TIMEBASE_JUMP_TOO_LARGE, SEVERITY_BLOCK,
-                                 .a = value_number(VALUE_NS, jump_ns),
-                                 .b = value_number(VALUE_NS, allowed_ns) });
+                                 .a = value_number(VALUE_NS, ticks_to_ns_ceil(plan->jump_ticks.hi, timebase_hz)),
+                                 .b = value_number(VALUE_NS, lockup ? OFFSET_SOFT_LOCKUP_NS : allowed_ns),
+                                 .variant = lockup ? 1 : 0 });
     j->verdict->plan = *plan;
 }
 

@@ -157,7 +157,8 @@ static const ConfigKey keys[] = {
     { "Policy", "UnknownFacts", CONFIG_POLICY, .fallback = "block",
       .doc = "A fact that the verdict needs is not known." },
     { "Policy", "MaxForwardJumpMSec", CONFIG_POLICY, .fallback = "1000",
-      .doc = "A larger forward step of the guest's timebase blocks, in milliseconds." },
+      .doc = "A larger forward step of the guest's timebase blocks, in milliseconds. One of more than 20 s, a Linux "
+             "guest's soft-lockup limit, always does." },
     { "Policy", "MaxRelationAgeSec", CONFIG_POLICY, .fallback = "300",
       .doc = "A relation that was not renewed for longer blocks, in seconds." },
     { "Policy", "MaxTodSkewMSec", CONFIG_POLICY, .fallback = "1000",

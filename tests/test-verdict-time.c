@@ -188,6 +188,19 @@ static void test_large_jump_is_refused(void)
     assert_clean(w);
 }
 
+static void test_jump_beyond_a_soft_lockup_is_refused_by_any_policy(void)
+{
+    g_autofree World *w = g_new0(World, 1);
+
+    world_init(w, PVR_POWER9, PVR_POWER9);
+    w->policy.max_forward_jump_ns = 3600 * NS_PER_S;
+    w->relation.tb_ticks = interval_of(-INT64_C(9) * TB_FREQUENCY_POWER_HZ, 0);
+    assert_clean(w);
+    w->relation.tb_ticks = interval_of(-INT64_C(20) * TB_FREQUENCY_POWER_HZ, 0);
+    assert_value(&assert_only(w, FINDING_TIMEBASE_JUMP_TOO_LARGE, SEVERITY_BLOCK, 1)->b, VALUE_NS,
+                 OFFSET_SOFT_LOCKUP_NS);
+}
+
 static void test_plan_that_could_go_back_is_refused(void)
 {
     g_autofree World *w = g_new0(World, 1);
@@ -260,6 +273,8 @@ int main(int argc, char **argv)
     g_test_add_func("/verdict-time/plan-needs-the-offset-and-bounds",
                     test_plan_needs_the_offset_and_bounds);
     g_test_add_func("/verdict-time/large-jump-is-refused", test_large_jump_is_refused);
+    g_test_add_func("/verdict-time/jump-beyond-a-soft-lockup-is-refused-by-any-policy",
+                    test_jump_beyond_a_soft_lockup_is_refused_by_any_policy);
     g_test_add_func("/verdict-time/stale-copy-is-warned-of", test_stale_copy_is_warned_of);
     g_test_add_func("/verdict-time/stale-copy-is-of-kvm-guests-that-run",
                     test_stale_copy_is_of_kvm_guests_that_run);
