@@ -38,9 +38,17 @@ static FdPoll *poll_of_process(FdPoll *given)
     return installed;
 }
 
-static FdEntry *entry_of(FdPoll *self, int fd)
+/* NULL: not in the table. */
+static FdEntry *entry_find(FdPoll *self, int fd)
 {
     return fd >= 0 && (guint) fd < self->entries->len ? &g_array_index(self->entries, FdEntry, fd) : NULL;
+}
+
+/* Of one that is in the table, as all are that epoll knows. */
+static FdEntry *entry_of(FdPoll *self, int fd)
+{
+    g_assert(fd >= 0 && (guint) fd < self->entries->len);
+    return &g_array_index(self->entries, FdEntry, fd);
 }
 
 /* What epoll knows of a number may be of a file that is closed by now: then it has forgotten it by itself. */
@@ -78,7 +86,7 @@ static void poll_sort(FdPoll *self, GPollFD *fds, guint n)
     g_array_set_size(self->indices, 0);
     poll_add_other(self, self->epoll_fd, G_IO_IN, 0);
     for (guint i = 0; i < n; i++) {
-        FdEntry *entry = entry_of(self, fds[i].fd);
+        FdEntry *entry = entry_find(self, fds[i].fd);
 
         fds[i].revents = 0;
         /* epoll has no way to ask for errors alone */
@@ -160,7 +168,7 @@ void fd_poll_entrust(int fd)
 void fd_poll_take_back(int fd)
 {
     FdPoll *self = poll_of_process(NULL);
-    FdEntry *entry = self ? entry_of(self, fd) : NULL;
+    FdEntry *entry = self ? entry_find(self, fd) : NULL;
 
     if (!entry || !entry->entrusted)
         return;
