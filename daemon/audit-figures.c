@@ -7,6 +7,7 @@ AuditSubject audit_subject_of(const MigrationCase *c)
     AuditSubject subject = {
         .timebase_hz = c->destination.timebase_hz,
         .kvm = !FACT_KNOWN(guest, GUEST_ACCEL) || guest->accel == ACCEL_KVM,
+        .offline = FACT_KNOWN(guest, GUEST_ACTIVE) && !guest->active,
         .source_version = c->has_source ? c->source.qemu_version : 0,
         .destination_version = c->destination.qemu_version,
         .destination_takes_offset = c->destination.tb_offset,

@@ -20,6 +20,7 @@ typedef struct AuditSubject {
     char source[FACTS_NAME_MAX]; /* peer name; "" if it was not found */
     guint64 timebase_hz;
     gboolean kvm;
+    gboolean offline; /* its definition is moved, no QEMU runs */
     guint32 source_version, destination_version; /* of QEMU; 0 = unknown */
     gboolean destination_takes_offset;
     gboolean offset_known;

@@ -25,6 +25,8 @@ typedef struct Open {
     Arrival arrival;
     guint asked;
     guint ask_source;
+    guint look_source;
+    guint missed; /* looks in a row that did not find the guest here */
 } Open;
 
 struct Audit {
@@ -40,6 +42,7 @@ static void open_free(void *pointer)
     g_clear_handle_id(&open->expiry_source, g_source_remove);
     g_clear_handle_id(&open->ask_source, g_source_remove);
     g_clear_handle_id(&open->renew_source, g_source_remove);
+    g_clear_handle_id(&open->look_source, g_source_remove);
     if (open->holds)
         stamp_clock_release(open->audit->params.stamps);
     json_object_unref(open->record);
@@ -119,6 +122,65 @@ static gboolean on_expiry(void *data)
     return G_SOURCE_REMOVE;
 }
 
+/* An answer finds its record by name: it may have been closed meanwhile, or the audit be gone. */
+typedef struct Asked {
+    GHashTable *open;
+    char *uuid;
+    char *id;
+} Asked;
+
+static Asked *asked_new(const Open *open)
+{
+    Asked *asked = g_new0(Asked, 1);
+
+    asked->open = g_hash_table_ref(open->audit->open);
+    asked->uuid = g_strdup(open->uuid);
+    asked->id = g_strdup(open->id);
+    return asked;
+}
+
+static void asked_free(Asked *asked)
+{
+    g_hash_table_unref(asked->open);
+    g_free(asked->uuid);
+    g_free(asked->id);
+    g_free(asked);
+}
+
+/* (nullable) */
+static Open *asked_open(const Asked *asked)
+{
+    Open *open = g_hash_table_lookup(asked->open, asked->uuid);
+
+    return open && strcmp(open->id, asked->id) == 0 ? open : NULL;
+}
+
+static void on_looked(GuestRole role, const GError *error, void *data)
+{
+    Asked *asked = data;
+    Open *open = asked_open(asked);
+    gboolean here;
+
+    asked_free(asked);
+    if (!open || open->arrived || error)
+        return;
+    here = role != ROLE_ABSENT && (role != ROLE_INACTIVE || open->subject.offline);
+    open->missed = here ? 0 : open->missed + 1;
+    if (open->missed < AUDIT_LOOK_TIMES)
+        return;
+    g_message("guest %s was allowed, but was gone before it arrived", open->uuid);
+    close_record(open, RECORD_FAILED);
+}
+
+static gboolean on_look(void *data)
+{
+    Open *open = data;
+    const AuditParams *params = &open->audit->params;
+
+    params->look_here(open->uuid, on_looked, asked_new(open), params->data);
+    return G_SOURCE_CONTINUE;
+}
+
 void audit_open(Audit *audit, const char *id, const MigrationCase *c, JsonObject *record)
 {
     Open *older = g_hash_table_lookup(audit->open, c->incoming.uuid);
@@ -132,6 +194,7 @@ void audit_open(Audit *audit, const char *id, const MigrationCase *c, JsonObject
     open->record = json_object_ref(record);
     open->subject = audit_subject_of(c);
     open->expiry_source = g_timeout_add(AUDIT_EXPIRY_MS, on_expiry, open);
+    open->look_source = g_timeout_add(audit->params.look_period_ms, on_look, open);
     g_hash_table_insert(audit->open, open->uuid, open);
     publish_plan(open);
     if (json_object_has_member(record, "plan"))
@@ -178,30 +241,20 @@ static void finish_known(Open *open, const Departure *departure)
     finish(open, figures, &entry);
 }
 
-/* An answer finds its record by name: it may have been closed meanwhile. */
-typedef struct Asked {
-    Audit *audit;
-    char *uuid;
-    char *id;
-} Asked;
-
 static gboolean on_ask(void *data);
 
 static void on_departure(const Departure *departure, const GError *error, void *data)
 {
     Asked *asked = data;
-    Open *open = g_hash_table_lookup(asked->audit->open, asked->uuid);
+    Open *open = asked_open(asked);
 
-    if (open && strcmp(open->id, asked->id) == 0) {
-        if (departure &&
-            (departure->state == DEPARTURE_STOPPED || departure->state == DEPARTURE_LEFT))
-            finish_known(open, departure);
-        else
-            open->ask_source = g_timeout_add(open->audit->params.ask_period_ms, on_ask, open);
-    }
-    g_free(asked->uuid);
-    g_free(asked->id);
-    g_free(asked);
+    asked_free(asked);
+    if (!open)
+        return;
+    if (departure && (departure->state == DEPARTURE_STOPPED || departure->state == DEPARTURE_LEFT))
+        finish_known(open, departure);
+    else
+        open->ask_source = g_timeout_add(open->audit->params.ask_period_ms, on_ask, open);
 }
 
 static gboolean on_ask(void *data)
@@ -215,18 +268,13 @@ static gboolean on_ask(void *data)
         finish_unknown(open, "the source did not say when it stopped the guest");
         return G_SOURCE_REMOVE;
     }
-    asked = g_new0(Asked, 1);
-    asked->audit = open->audit;
-    asked->uuid = g_strdup(open->uuid);
-    asked->id = g_strdup(open->id);
+    asked = asked_new(open);
     if (params->ask_departure(open->subject.source, open->uuid, on_departure, asked,
                               params->data)) {
         open->ask_source = 0;
         return G_SOURCE_REMOVE;
     }
-    g_free(asked->uuid);
-    g_free(asked->id);
-    g_free(asked);
+    asked_free(asked);
     return G_SOURCE_CONTINUE;
 }
 
@@ -263,6 +311,7 @@ static void on_arrived(Open *open)
     }
     g_clear_handle_id(&open->expiry_source, g_source_remove);
     g_clear_handle_id(&open->renew_source, g_source_remove);
+    g_clear_handle_id(&open->look_source, g_source_remove);
     record_set_state(open->record, RECORD_COMPLETED);
     withdraw_plan(open);
     save(open);
@@ -332,6 +381,10 @@ static void open_event(Open *open, const GuestEvent *event)
     switch (event->kind) {
     case GUEST_EVENT_INCOMING_STARTED:
         on_started(open);
+        break;
+    case GUEST_EVENT_DEFINED:
+        if (open->subject.offline)
+            finish_unknown(open, "the guest was moved offline: no timebase ran");
         break;
     case GUEST_EVENT_QEMU_RESUME:
         take_qemu_resume(open, event);
@@ -407,6 +460,8 @@ Audit *audit_new(const AuditParams *params)
         audit->params.renew_period_ms = PLAN_VALID_S * 1000 / 2;
     if (audit->params.ask_period_ms == 0)
         audit->params.ask_period_ms = AUDIT_ASK_PERIOD_MS;
+    if (audit->params.look_period_ms == 0)
+        audit->params.look_period_ms = AUDIT_LOOK_PERIOD_MS;
     audit->open = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, open_free);
     if (g_mkdir_with_parents(audit->plans, 0755) < 0)
         g_warning("cannot create %s: plans will not be published there", audit->plans);
@@ -419,6 +474,7 @@ void audit_free(Audit *audit)
 {
     if (!audit)
         return;
+    g_hash_table_remove_all(audit->open);
     g_hash_table_unref(audit->open);
     g_free(audit->plans);
     g_free(audit);

@@ -4,7 +4,8 @@
 /* Migrations to this host, from libvirt's events to the end of each record.
  *
  * Keeps the records of allowed migrations open until the guest has arrived, failed or not come
- * within AUDIT_EXPIRY_MS; writes each change of state to the ledger and keeps the guest's entry
+ * within AUDIT_EXPIRY_MS; a guest that dies before its QEMU is up makes no event, so libvirt is asked now and
+ * then whether it is still here. Writes each change of state to the ledger and keeps the guest's entry
  * there. After an arrival the source is asked when it stopped the guest's CPUs, and the figures are
  * added. Also publishes the plan of each open record as <runtime directory>/plans/UUID.json and
  * removes it when the record is closed. Main thread only.
@@ -30,6 +31,13 @@ typedef struct Audit Audit;
 #define AUDIT_ASK_PERIOD_MS 500
 #define AUDIT_ASK_TIMES     20
 
+/* A guest that libvirt does not have running or coming up so many times in a row has failed. Its QEMU is seen from the
+ * moment on that libvirt begins to start it, which is right after the hook. */
+#define AUDIT_LOOK_PERIOD_MS 10000
+#define AUDIT_LOOK_TIMES     2
+
+/* role: on this host; on error it says nothing. */
+typedef void (*AuditLookDone)(GuestRole role, const GError *error, void *data);
 typedef void (*AuditDepartureDone)(const Departure *departure, const GError *error, void *data);
 
 typedef struct AuditParams {
@@ -39,6 +47,9 @@ typedef struct AuditParams {
     guint32 drift_bound_ppb;
     guint renew_period_ms; /* between two versions of an open plan; 0: half of PLAN_VALID_S */
     guint ask_period_ms; /* between two questions to the source; 0: AUDIT_ASK_PERIOD_MS */
+    guint look_period_ms; /* between two looks for a guest that has not arrived; 0: AUDIT_LOOK_PERIOD_MS */
+    /* Asks the local libvirt for the guest; `done` comes once, later. Never called before the hook was answered. */
+    void (*look_here)(const char *uuid, AuditLookDone done, void *done_data, void *data);
     /* Asks the peer `source` for the departure of a guest; `done` comes once, later, or never if
      * FALSE is returned (no link). */
     gboolean (*ask_departure)(const char *source, const char *uuid, AuditDepartureDone done,

@@ -144,6 +144,7 @@ void departures_event(Departures *departures, const GuestEvent *event)
         watch->departure.state = DEPARTURE_LEFT;
         release(watch);
         break;
+    case GUEST_EVENT_DEFINED:
     case GUEST_EVENT_DEFINED_CHANGED:
     case GUEST_EVENT_BOOTED:
     case GUEST_EVENT_INCOMING_STARTED:

@@ -88,7 +88,7 @@ static void take_libvirt_error(GError **error, const char *what)
 const LifecycleRow *guests_lifecycle_row(int event, int detail)
 {
     static const LifecycleRow rows[] = {
-        { VIR_DOMAIN_EVENT_DEFINED, -1, GUEST_EVENT_DEFINED_CHANGED, "defined" },
+        { VIR_DOMAIN_EVENT_DEFINED, -1, GUEST_EVENT_DEFINED, "defined" },
         { VIR_DOMAIN_EVENT_UNDEFINED, -1, GUEST_EVENT_DEFINED_CHANGED, "undefined" },
         { VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED, GUEST_EVENT_BOOTED,
           "started booted" },

@@ -33,7 +33,8 @@ typedef enum GuestRole {
 } GuestRole;
 
 typedef enum GuestEventKind {
-    GUEST_EVENT_DEFINED_CHANGED, /* started, stopped, defined: facts may have changed */
+    GUEST_EVENT_DEFINED,         /* added to this host's guests, or its definition was replaced */
+    GUEST_EVENT_DEFINED_CHANGED, /* started, stopped, undefined: facts may have changed */
     GUEST_EVENT_BOOTED,          /* Started/Booted: a new QEMU process, its timebase offset is 0 */
     GUEST_EVENT_INCOMING_STARTED, /* Started/Migrated: QEMU is up, paused */
     GUEST_EVENT_STOPPED_CPUS,    /* Suspended/Migrated on a source */

@@ -115,6 +115,32 @@ static gboolean ask_departure(const char *source, const char *uuid, AuditDepartu
     return peer && peer_ask_departure(peer, uuid, DEPARTURE_DEADLINE_MS, done, done_data);
 }
 
+typedef struct Look {
+    Guests *guests;
+    AuditLookDone done;
+    void *data;
+} Look;
+
+static void on_look_done(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autofree Look *look = data;
+    g_autoptr(GError) error = NULL;
+    GuestRole role = ROLE_ABSENT;
+    GuestFacts guest;
+
+    guest_facts_init(&guest);
+    guests_find_finish(look->guests, result, &role, &guest, &error);
+    look->done(role, error, look->data);
+}
+
+static void look_here(const char *uuid, AuditLookDone done, void *done_data, void *data)
+{
+    Look *look = g_new0(Look, 1);
+
+    *look = (Look){ .guests = ((Manager *)data)->guests, .done = done, .data = done_data };
+    guests_find_async(look->guests, uuid, FIND_DEADLINE_MS, NULL, on_look_done, look);
+}
+
 static Interval relation_to(const char *source, void *data)
 {
     Peer *peer = peers_by_name(((Manager *)data)->peers, source);
@@ -357,6 +383,7 @@ static gboolean start_records(Manager *manager, GError **error)
         .runtime_directory = manager->config->runtime_directory,
         .drift_bound_ppb = manager->config->drift_bound_ppb,
         .ask_departure = ask_departure,
+        .look_here = look_here,
         .relation = relation_to,
         .data = manager,
     };

@@ -20,6 +20,9 @@ typedef struct Fixture {
     gboolean relation_lost;
     Interval relation;
     guint related; /* times the relation was asked for */
+    GuestRole here;      /* what libvirt says of the guest on this host */
+    gboolean look_fails;  /* libvirt does not answer */
+    guint looked;
 } Fixture;
 
 typedef struct Answer {
@@ -54,6 +57,31 @@ static gboolean ask_departure(const char *source, const char *uuid, AuditDepartu
     return TRUE;
 }
 
+typedef struct Look {
+    Fixture *f;
+    AuditLookDone done;
+    void *data;
+} Look;
+
+static gboolean on_look(void *data)
+{
+    g_autofree Look *look = data;
+    g_autoptr(GError) error = look->f->look_fails ? g_error_new(G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "hung") : NULL;
+
+    look->f->looked++;
+    look->done(look->f->here, error, look->data);
+    return G_SOURCE_REMOVE;
+}
+
+static void look_here(const char *uuid, AuditLookDone done, void *done_data, void *data)
+{
+    Look *look = g_new0(Look, 1);
+
+    g_assert_cmpstr(uuid, ==, UUID);
+    *look = (Look){ data, done, done_data };
+    g_idle_add_full(G_PRIORITY_DEFAULT, on_look, look, NULL);
+}
+
 /* The source's timebase is 1000 ticks behind. */
 static Interval relation(const char *source, void *data)
 {
@@ -72,6 +100,8 @@ static void start(Fixture *f)
                            .drift_bound_ppb = 100000,
                            .ask_period_ms = 2,
                            .renew_period_ms = 2,
+                           .look_period_ms = 2,
+                           .look_here = look_here,
                            .ask_departure = ask_departure,
                            .relation = relation,
                            .data = f };
@@ -91,6 +121,8 @@ static void start(Fixture *f)
 static void stop(Fixture *f)
 {
     g_clear_pointer(&f->audit, audit_free);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue; /* answers that come too late */
     g_clear_pointer(&f->ledger, ledger_free);
     g_clear_pointer(&f->stamps, stamp_clock_free);
     g_clear_pointer(&f->clock, tb_clock_free);
@@ -98,6 +130,7 @@ static void stop(Fixture *f)
 
 static void set_up(Fixture *f, gconstpointer data)
 {
+    f->here = ROLE_ACTIVE;
     f->directory = g_dir_make_tmp("tbsyncd-audit-XXXXXX", NULL);
     f->plan = g_strdup_printf("%s/plans/" UUID ".json", f->directory);
     start(f);
@@ -111,7 +144,7 @@ static void tear_down(Fixture *f, gconstpointer data)
     g_free(f->plan);
 }
 
-static void open_record(Fixture *f, const char *id)
+static void open_record_of(Fixture *f, const char *id, gboolean active)
 {
     g_autoptr(JsonNode) node = json_from_string(
         "{\"version\":1,\"state\":\"planned\",\"plan\":{\"offset_ticks\":16777216}}", NULL);
@@ -125,6 +158,8 @@ static void open_record(Fixture *f, const char *id)
     guest_facts_init(&c->guest);
     c->guest.accel = ACCEL_TCG;
     FACT_SET(&c->guest, GUEST_ACCEL);
+    c->guest.active = active;
+    FACT_SET(&c->guest, GUEST_ACTIVE);
     FACT_SET(&c->guest, GUEST_AHEAD_LO_TICKS);
     FACT_SET(&c->guest, GUEST_AHEAD_HI_TICKS);
     FACT_SET(&c->guest, GUEST_TB_OFFSET_TICKS);
@@ -132,6 +167,11 @@ static void open_record(Fixture *f, const char *id)
     ledger_put_async(f->ledger, id, record, NULL, NULL);
     audit_open(f->audit, id, c, record);
     g_free(c);
+}
+
+static void open_record(Fixture *f, const char *id)
+{
+    open_record_of(f, id, TRUE);
 }
 
 static void event(Fixture *f, GuestEventKind kind)
@@ -314,6 +354,59 @@ static void test_failure_is_recorded(Fixture *f, gconstpointer data)
     g_assert_false(g_file_test(f->plan, G_FILE_TEST_EXISTS));
 }
 
+static void wait_for_looks(const Fixture *f, guint count)
+{
+    while (f->looked < count)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* libvirt tells no event of a QEMU that died before it was up. */
+static void test_guest_that_is_gone_without_a_word_has_failed(Fixture *f, gconstpointer data)
+{
+    open_record(f, "a");
+    f->here = ROLE_INACTIVE;
+    wait_until_closed(f);
+    assert_state(f, "a", "failed");
+    g_assert_cmpuint(f->looked, ==, AUDIT_LOOK_TIMES);
+    g_assert_false(g_file_test(f->plan, G_FILE_TEST_EXISTS));
+}
+
+static void test_guest_that_comes_up_slowly_is_waited_for(Fixture *f, gconstpointer data)
+{
+    open_record(f, "a");
+    f->here = ROLE_ABSENT;
+    wait_for_looks(f, AUDIT_LOOK_TIMES - 1);
+    f->here = ROLE_ACTIVE;
+    wait_for_looks(f, AUDIT_LOOK_TIMES + 1);
+    f->here = ROLE_ABSENT;
+    wait_for_looks(f, AUDIT_LOOK_TIMES + 2);
+    assert_state(f, "a", "planned");
+}
+
+static void test_guest_that_moves_offline_arrives_by_its_definition(Fixture *f, gconstpointer data)
+{
+    open_record_of(f, "a", FALSE);
+    f->here = ROLE_INACTIVE; /* libvirt adds it before it keeps it */
+    wait_for_looks(f, 2 * AUDIT_LOOK_TIMES);
+    assert_state(f, "a", "planned");
+    event(f, GUEST_EVENT_DEFINED);
+    assert_state(f, "a", "completed");
+
+    open_record_of(f, "b", FALSE);
+    f->here = ROLE_ABSENT;
+    wait_until_closed(f);
+    assert_state(f, "b", "failed");
+}
+
+static void test_silent_libvirt_ends_no_record(Fixture *f, gconstpointer data)
+{
+    open_record(f, "a");
+    f->here = ROLE_ABSENT;
+    f->look_fails = TRUE;
+    wait_for_looks(f, 2 * AUDIT_LOOK_TIMES);
+    assert_state(f, "a", "planned");
+}
+
 static void test_second_question_closes_the_first(Fixture *f, gconstpointer data)
 {
     open_record(f, "a");
@@ -406,6 +499,10 @@ int main(int argc, char **argv)
     ADD("paused-guest-has-no-blackout", test_paused_guest_has_no_blackout);
     ADD("events-are-kept-in-order", test_events_are_kept_in_order);
     ADD("failure-is-recorded", test_failure_is_recorded);
+    ADD("guest-that-is-gone-without-a-word-has-failed", test_guest_that_is_gone_without_a_word_has_failed);
+    ADD("guest-that-comes-up-slowly-is-waited-for", test_guest_that_comes_up_slowly_is_waited_for);
+    ADD("guest-that-moves-offline-arrives-by-its-definition", test_guest_that_moves_offline_arrives_by_its_definition);
+    ADD("silent-libvirt-ends-no-record", test_silent_libvirt_ends_no_record);
     ADD("second-question-closes-the-first", test_second_question_closes_the_first);
     ADD("restart-closes-what-was-open", test_restart_closes_what_was_open);
     ADD("other-guests-do-not-matter", test_other_guests_do_not_matter);
