@@ -52,18 +52,35 @@ static __int128 needed_for(const OffsetQuery *q, int64_t relation_ticks)
     return q->has_floor && q->floor_ticks < needed ? q->floor_ticks : needed;
 }
 
+/* The next lower multiple, where `nearest` would leave the guest too far ahead, by the middle as above, and waiting makes the lower one safe: each tick of the
+ * destination until the start is one that the offset need not give. Both bounds of needed_for() are lower bounds on the
+ * destination's timebase at the earliest start, so that holds for both. */
+static __int128 nearest_with_hold(const OffsetQuery *q, __int128 nearest, int64_t *ret_hold_ticks)
+{
+    __int128 lower = nearest - U, hold = needed_for(q, q->relation_ticks.lo) - lower;
+    Interval error = fits(nearest) ? interval_add(q->ahead_ticks, jump_of(q, (int64_t)nearest)) : INTERVAL_UNBOUNDED;
+    __int128 middle2 = (__int128)error.lo + error.hi;
+
+    if (!interval_is_bounded(error) || middle2 <= 2 * OFFSET_AHEAD_MAX_TICKS || hold > q->hold_max_ticks)
+        return nearest;
+    *ret_hold_ticks = hold > 0 ? (int64_t)hold : 0;
+    return lower;
+}
+
 OffsetPlan offset_plan(const OffsetQuery *query)
 {
     OffsetPlan plan = { .known = false };
     __int128 smallest, smallest_hi, nearest;
 
-    assert(query->blackout_lo_ticks >= 0);
+    assert(query->blackout_lo_ticks >= 0 && query->hold_max_ticks >= 0);
     if (!interval_is_bounded(query->relation_ticks))
         return plan;
     smallest = round_up_wide(needed_for(query, query->relation_ticks.lo));
     smallest_hi = round_up_wide(needed_for(query, query->relation_ticks.hi));
     nearest = interval_is_bounded(query->ahead_ticks) ? nearest_to_real_time(query) : smallest;
     nearest = nearest > smallest ? nearest : smallest;
+    if (query->hold_max_ticks > 0)
+        nearest = nearest_with_hold(query, nearest, &plan.hold_ticks);
     if (!fits(smallest) || !fits(nearest) || !fits(smallest_hi))
         return plan;
     plan.offset_ticks = (int64_t)smallest;

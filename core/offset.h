@@ -21,7 +21,8 @@ typedef struct OffsetPlan {
     int64_t offset_ticks;   /* smallest multiple of 2^24 that is safe for the whole interval */
     int64_t offset_hi_ticks; /* the same for the upper end: where the true smallest one may lie */
     bool exact;             /* both are equal: the interval straddles no multiple */
-    int64_t nearest_ticks;  /* safe multiple nearest to real time, counting `ahead` */
+    int64_t nearest_ticks;  /* safe multiple nearest to real time, counting `ahead`; with a hold_ticks the next lower one */
+    int64_t hold_ticks;     /* 0; or nearest_ticks is safe only if the start is put off by so much more */
     Interval jump_ticks;    /* forward jump of the guest's TB against real time with offset_ticks */
     Interval nearest_jump_ticks; /* the same with nearest_ticks */
 } OffsetPlan;
@@ -37,7 +38,14 @@ typedef struct OffsetQuery {
     int64_t floor_ticks;       /* TB1(stop) + off1 - TB2(now) of a guest that is already stopped and not yet
                                 * started: safe by itself, whatever the relation is. The less of the two
                                 * bounds counts */
+    int64_t hold_max_ticks;    /* the start may be put off by so many ticks of the destination, from the instant of floor_ticks, or
+                                * from the end of blackout_lo_ticks on; 0: it may not */
 } OffsetQuery;
+
+/* A guest that is ahead can only be brought back while it is stopped, and no further than it was stopped. One that is moved twice with
+ * hardly a blackout, and rounded up each time, would end this much ahead or more; then it is better held for some ms: never for
+ * more than 2^24 ticks, and those were missing from a blackout shorter than that. */
+#define OFFSET_AHEAD_MAX_TICKS (3 * TB_OFFSET_UNIT_TICKS / 2)
 
 /* known = false if the relation is unbounded or empty or a result leaves the 64-bit range. */
 OffsetPlan offset_plan(const OffsetQuery *query);

@@ -103,6 +103,39 @@ static void test_nearest_of_two_equally_near_jumps_less(void)
     g_assert_cmpint(plan_for(interval_point(0), 0, interval_point(-U / 2 - 1), 0).nearest_ticks, ==, U);
 }
 
+static void test_guest_far_ahead_is_held_until_less_is_safe(void)
+{
+    OffsetQuery query = { .relation_ticks = interval_point(-U / 2),
+                          .ahead_ticks = interval_point(5 * U / 4),
+                          .hold_max_ticks = U };
+    OffsetPlan plan = offset_plan(&query);
+
+    g_assert_cmpint(plan.offset_ticks, ==, U); /* for whoever does not wait */
+    g_assert_cmpint(plan.nearest_ticks, ==, 0);
+    g_assert_cmpint(plan.hold_ticks, ==, U / 2);
+    g_assert_cmpint(plan.nearest_jump_ticks.hi, ==, -U / 2);
+    query.has_floor = true;
+    query.floor_ticks = U / 4; /* stopped long enough for a part of it */
+    g_assert_cmpint(offset_plan(&query).hold_ticks, ==, U / 4);
+}
+
+static void test_guest_is_not_held_without_need_or_leave(void)
+{
+    OffsetQuery query = { .relation_ticks = interval_point(-U / 2),
+                          .ahead_ticks = interval_point(U), /* and half a unit more: just bearable */
+                          .hold_max_ticks = U };
+
+    g_assert_cmpint(offset_plan(&query).hold_ticks, ==, 0);
+    g_assert_cmpint(offset_plan(&query).nearest_ticks, ==, U);
+    query.ahead_ticks = interval_point(5 * U / 4);
+    query.hold_max_ticks = U / 2 - 1;
+    g_assert_cmpint(offset_plan(&query).hold_ticks, ==, 0);
+    g_assert_cmpint(offset_plan(&query).nearest_ticks, ==, U);
+    query.hold_max_ticks = U;
+    query.ahead_ticks = INTERVAL_UNBOUNDED;
+    g_assert_cmpint(offset_plan(&query).hold_ticks, ==, 0);
+}
+
 static void test_unknown_history_takes_the_smallest(void)
 {
     OffsetPlan plan = plan_for(interval_point(-U / 2), 0, INTERVAL_UNBOUNDED, 0);
@@ -172,12 +205,18 @@ static void test_no_plan_takes_the_timebase_back(void)
         int64_t off1 = (int64_t)g_test_rand_int() * (1 << 20);
         int64_t least = g_test_rand_bit() ? 0 : g_test_rand_int_range(0, 1 << 28);
         int64_t ahead = g_test_rand_int_range(-(1 << 28), 1 << 28);
-        OffsetPlan plan = plan_for(interval_of(lo, hi), off1, interval_of(ahead, ahead + 99), least);
+        OffsetQuery query = { .relation_ticks = interval_of(lo, hi),
+                              .source_offset_ticks = off1,
+                              .ahead_ticks = interval_of(ahead, ahead + 99),
+                              .blackout_lo_ticks = least,
+                              .hold_max_ticks = g_test_rand_bit() ? 0 : g_test_rand_int_range(1, 1 << 26) };
+        OffsetPlan plan = offset_plan(&query);
         int64_t stop_tb1 = 1000, resume_tb1 = stop_tb1 + least, rel = lo + (hi - lo) / 1000 * (i % 1001);
 
         g_assert_true(plan.known);
         g_assert_cmpint(resume_tb1 + rel + plan.offset_ticks, >=, stop_tb1 + off1);
-        g_assert_cmpint(resume_tb1 + rel + plan.nearest_ticks, >=, stop_tb1 + off1);
+        g_assert_cmpint(resume_tb1 + rel + plan.hold_ticks + plan.nearest_ticks, >=, stop_tb1 + off1);
+        g_assert_cmpint(plan.hold_ticks, <=, query.hold_max_ticks);
         g_assert_cmpint(resume_tb1 + lo + plan.offset_ticks - U, <, stop_tb1 + off1);
         g_assert_cmpint(plan.offset_ticks % U, ==, 0);
         g_assert_cmpint(plan.nearest_ticks % U, ==, 0);
@@ -201,6 +240,10 @@ int main(int argc, char **argv)
     g_test_add_func("/offset/nearest-never-takes-a-guest-back", test_nearest_never_takes_a_guest_back);
     g_test_add_func("/offset/nearest-of-two-equally-near-jumps-less",
                     test_nearest_of_two_equally_near_jumps_less);
+    g_test_add_func("/offset/guest-far-ahead-is-held-until-less-is-safe",
+                    test_guest_far_ahead_is_held_until_less_is_safe);
+    g_test_add_func("/offset/guest-is-not-held-without-need-or-leave",
+                    test_guest_is_not_held_without_need_or_leave);
     g_test_add_func("/offset/unknown-history-takes-the-smallest",
                     test_unknown_history_takes_the_smallest);
     g_test_add_func("/offset/no-plan-without-bounds", test_no_plan_without_bounds);

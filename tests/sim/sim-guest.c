@@ -10,7 +10,8 @@
 #define BLACKOUT_MEDIAN_NS (50.0 * SIM_MS)
 #define BLACKOUT_P99_NS    (300.0 * SIM_MS)
 
-#define BURST 8
+#define BURST     8
+#define DRIFT_PPB 100000
 
 typedef struct GuestWorld {
     SimRandom random;
@@ -41,7 +42,7 @@ static void link_init(GuestWorld *world, int i, int j)
 static void world_init(GuestWorld *world, uint64_t seed, int hosts)
 {
     SimClockScript clocks = { .wander = SIM_WANDER_WALK, .rate_ppb = 49000, .slew_ppb = 200000 };
-    RelationParams params = { .timebase_hz = SIM_HZ, .drift_ppb = 100000 };
+    RelationParams params = { .timebase_hz = SIM_HZ, .drift_ppb = DRIFT_PPB };
 
     memset(world, 0, sizeof *world);
     world->random.state = seed;
@@ -91,6 +92,17 @@ static int64_t absolute_ns(SimFixed ticks)
     return ns < 0 ? -ns : ns;
 }
 
+/* The guest stays stopped until the destination's timebase has advanced by so much. Returns when it starts. */
+static int64_t hold(GuestWorld *world, SimHost *destination, int64_t resume_ns, int64_t hold_ticks)
+{
+    TbTicks ready = tb_plus(sim_host_read_tb(destination, resume_ns), hold_ticks);
+
+    world->result.held += hold_ticks > 0;
+    while (tb_minus(ready, sim_host_read_tb(destination, resume_ns)) > 0)
+        resume_ns += ticks_to_ns_floor(tb_minus(ready, sim_host_read_tb(destination, resume_ns)), SIM_HZ) + 1;
+    return resume_ns;
+}
+
 /* Stops on `world->on`, starts on `to`. The offset is chosen when the guest is about to start: by then
  * both readings that count are known. Returns the real time after it. */
 static int64_t move(GuestWorld *world, int to, int64_t at_ns)
@@ -101,16 +113,23 @@ static int64_t move(GuestWorld *world, int to, int64_t at_ns)
     int64_t resume_ns = stop_ns + dark_ns;
     TbTicks stop = sim_host_read_tb(source, stop_ns), resume = sim_host_read_tb(destination, resume_ns);
     RelationBounds bounds = relation_at(&world->relations[to][world->on], resume);
-    Interval relation = interval_neg(bounds.tb_ticks); /* destination minus source */
+    /* destination minus source, until the end of a hold */
+    Interval relation = interval_widen(interval_neg(bounds.tb_ticks),
+                                       mul_div_ceil(TB_OFFSET_UNIT_TICKS, DRIFT_PPB, NS_PER_S));
     OffsetQuery query = { .relation_ticks = relation,
                           .source_offset_ticks = world->offset_ticks,
                           .ahead_ticks = world->ahead_ticks,
                           .has_floor = true,
-                          .floor_ticks = tb_minus(tb_plus(stop, world->offset_ticks), resume) };
+                          .floor_ticks = tb_minus(tb_plus(stop, world->offset_ticks), resume),
+                          .hold_max_ticks = TB_OFFSET_UNIT_TICKS };
     OffsetPlan plan = offset_plan(&query);
-    OffsetAudit done = audit(world, relation, stop, resume, plan.nearest_ticks);
-    SimFixed true_dark = sim_host_tb(source, resume_ns) - sim_host_tb(source, stop_ns);
+    OffsetAudit done;
+    SimFixed true_dark;
 
+    resume_ns = hold(world, destination, resume_ns, plan.hold_ticks);
+    resume = sim_host_read_tb(destination, resume_ns);
+    done = audit(world, relation, stop, resume, plan.nearest_ticks);
+    true_dark = sim_host_tb(source, resume_ns) - sim_host_tb(source, stop_ns);
     world->ahead += sim_tb_difference(destination, source, resume_ns) +
                     sim_fixed(plan.nearest_ticks - world->offset_ticks);
     world->result.stepped_back += !plan.known || tb_minus(tb_plus(resume, plan.nearest_ticks),

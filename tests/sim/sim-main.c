@@ -69,7 +69,7 @@ static int compare_ns(const void *a, const void *b)
 typedef struct Guests {
     int count;
     int64_t *errors_ns, *worsts_ns;
-    uint64_t missed, back;
+    uint64_t missed, back, held;
 } Guests;
 
 static void run_guests(Guests *guests, int hosts, const Options *options)
@@ -82,13 +82,13 @@ static void run_guests(Guests *guests, int hosts, const Options *options)
         guests->worsts_ns[guests->count++] = result.worst_ns;
         guests->missed += result.audits_missed;
         guests->back += result.stepped_back;
+        guests->held += result.held;
     }
 }
 
-/* The bars are for 1000 moves of a guest. The median is taken over all guests together: that of a single one depends on the
- * luck of its phases (8.2 ms with a spread of 0.26 ms for roundings alone) and of blackouts that were too short for the
- * nearest multiple to be safe. For the same reason one guest in ten may be further off once. What must never happen,
- * happens to none. */
+/* The bars are for 1000 moves of a guest. The worst error is that of the worst guest; the median is taken over all guests
+ * together: that of a single one depends on the luck of its phases (8.2 ms with a spread of 0.26 ms for roundings alone) and
+ * of blackouts that were too short for the nearest multiple to be safe. */
 static bool judge_guests(unsigned n, const Options *options)
 {
     const size_t most = (size_t)(3 * GUESTS * options->scale);
@@ -102,12 +102,13 @@ static bool judge_guests(unsigned n, const Options *options)
     qsort(guests.errors_ns, most * GUEST_MOVES, sizeof(int64_t), compare_ns);
     qsort(guests.worsts_ns, most, sizeof(int64_t), compare_ns);
     median_ns = guests.errors_ns[most * GUEST_MOVES / 2];
-    worst_ns = guests.worsts_ns[most * 9 / 10];
+    worst_ns = guests.worsts_ns[most - 1];
     good = median_ns <= GUEST_MEDIAN_NS && worst_ns <= GUEST_WORST_NS && guests.missed == 0 && guests.back == 0;
     printf("# %d guests on 2, 3, 4 hosts: median error %.3f ms; worst error of a guest %.3f ms (median), %.3f ms (one in "
-           "ten), %.3f ms; audits wrong %" PRIu64 ", back %" PRIu64 "\n",
+           "ten), %.3f ms; %" PRIu64 " starts put off; audits wrong %" PRIu64 ", back %" PRIu64 "\n",
            guests.count, (double)median_ns / SIM_MS, (double)guests.worsts_ns[most / 2] / SIM_MS,
-           (double)worst_ns / SIM_MS, (double)guests.worsts_ns[most - 1] / SIM_MS, guests.missed, guests.back);
+           (double)guests.worsts_ns[most * 9 / 10] / SIM_MS, (double)worst_ns / SIM_MS, guests.held, guests.missed,
+           guests.back);
     printf("%s %u - guests that move %d times\n", good ? "ok" : "not ok", n, GUEST_MOVES);
     free(guests.errors_ns);
     free(guests.worsts_ns);

@@ -176,6 +176,7 @@ typedef struct SimGuestResult {
     int64_t worst_ns;       /* of the errors */
     uint64_t audits_missed; /* audits whose blackout or ledger interval did not contain the truth */
     uint64_t stepped_back;
+    uint64_t held;          /* starts that were put off, lest the guest be too far ahead */
 } SimGuestResult;
 
 /* One guest on a walk over `hosts` hosts (2 .. 4). Each move's error |guest TB - where it would be without migrations|
