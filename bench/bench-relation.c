@@ -3,8 +3,8 @@
 /* How narrow the relation is, and what an exchange costs in it.
  *
  * Width: a simulated link of 1 +- 0.3 ms each way, oscillators at the ends of their range, drift bound 100 ppm, sampled as
- * the daemon does: a burst at connect, one exchange 64 s later and so on, and a burst when a hook asks, here after
- * 45 s. The half-width after that is put beside (least forward + least return) / 2, of the exchanges made and of the
+ * the daemon does: 8 exchanges at connect, one 64 s later and so on, and a burst when a hook asks, here after
+ * 45 s, of as many exchanges as narrow it; 8 and 16 for comparison. The half-width after that is put beside (least forward + least return) / 2, of the exchanges made and of the
  * link. Cost: relation_add() beside a copy of the exchange, both over the same array. */
 
 #include "sim.h"
@@ -28,6 +28,7 @@ typedef struct Pair {
     SimHost local, remote;
     Relation relation;
     int64_t least_forward_ticks, least_back_ticks;
+    int made; /* exchanges of the last burst */
 } Pair;
 
 static void pair_init(Pair *pair, uint64_t seed)
@@ -47,11 +48,15 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Exchanges 0: as long as they narrow the interval. */
 static int64_t burst(Pair *pair, int64_t at_ns, int exchanges)
 {
     SimLink link = { &link_script, &pair->random, &pair->local, &pair->remote };
+    RelationBurst gain = { 0 };
+    bool goes_on = true;
 
-    for (int i = 0; i < exchanges; i++) {
+    for (int i = 0; goes_on; i++) {
+        RelationBounds bounds;
         SimExchange x;
         int64_t apart;
 
@@ -62,6 +67,9 @@ static int64_t burst(Pair *pair, int64_t at_ns, int exchanges)
             least(pair->least_forward_ticks, tb_minus(x.stamps.r2, x.stamps.l1) - apart);
         pair->least_back_ticks = least(pair->least_back_ticks, apart - tb_minus(x.stamps.r3, x.stamps.l4));
         at_ns = x.done_ns + 10000;
+        bounds = relation_at(&pair->relation, x.stamps.l4);
+        goes_on = exchanges > 0 ? i + 1 < exchanges : relation_burst_goes_on(&gain, &bounds);
+        pair->made = i + 1;
     }
     return at_ns;
 }
@@ -83,7 +91,7 @@ static void print_quantiles(const char *what, double values[WORLDS])
 static void width_after_45_s(int exchanges)
 {
     double *of_made = calloc(WORLDS, sizeof *of_made), *of_link = calloc(WORLDS, sizeof *of_link);
-    double *held = calloc(WORLDS, sizeof *held);
+    double *held = calloc(WORLDS, sizeof *held), *made = calloc(WORLDS, sizeof *made);
     Pair *pair = malloc(sizeof *pair);
 
     for (int i = 0; i < WORLDS; i++) {
@@ -91,19 +99,25 @@ static void width_after_45_s(int exchanges)
         RelationBounds bounds;
 
         pair_init(pair, (uint64_t)i + 1);
-        asked_ns = burst(pair, SIM_S, exchanges) + 45 * SIM_S;
+        asked_ns = burst(pair, SIM_S, 8) + 45 * SIM_S;
         bounds = relation_at(&pair->relation, sim_host_read_tb(&pair->local, asked_ns));
         held[i] = (double)interval_width(bounds.tb_ticks) / (1.4 * (double)SIM_TB_MS);
         done_ns = burst(pair, asked_ns, exchanges);
+        made[i] = pair->made;
         bounds = relation_at(&pair->relation, sim_host_read_tb(&pair->local, done_ns));
         of_made[i] = (double)interval_width(bounds.tb_ticks) /
                      (double)(pair->least_forward_ticks + pair->least_back_ticks);
         of_link[i] = (double)interval_width(bounds.tb_ticks) / (1.4 * (double)SIM_TB_MS);
     }
-    printf("half-width 45 s after connect, bursts of %d (1 = (least forward + least return) / 2):\n", exchanges);
+    if (exchanges > 0)
+        printf("half-width 45 s after connect, hook's burst of %d (1 = (least forward + least return) / 2):\n", exchanges);
+    else
+        printf("half-width 45 s after connect, hook's burst as it is (1 = the same; bar: 1.10):\n");
     print_quantiles("after the hook's burst, of the exchanges made", of_made);
     print_quantiles("after the hook's burst, of the link's own limits", of_link);
     print_quantiles("before it, 45 s of drift bound included", held);
+    print_quantiles("exchanges in the hook's burst", made);
+    free(made);
     free(of_made);
     free(of_link);
     free(held);
@@ -170,6 +184,7 @@ int main(void)
     Exchange *exchanges = make_exchanges();
     double add, copy;
 
+    width_after_45_s(0);
     width_after_45_s(8);
     width_after_45_s(16);
     add = cost_of_add_ns(exchanges);

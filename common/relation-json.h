@@ -12,8 +12,8 @@
 
 #include "relation.h"
 
-/* Exchanges kept one by one; older ones are worked into `before`. */
-#define RELATION_TRACE_MAX 16
+/* Exchanges kept one by one; older ones are worked into `before`. A burst fits, and what others ask for meanwhile. */
+#define RELATION_TRACE_MAX 48
 
 typedef struct RelationTrace {
     gboolean known; /* else there is no relation, all else is undefined */

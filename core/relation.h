@@ -134,6 +134,21 @@ const char *relation_state_name(RelationState state);
  * "remote-clocks" */
 const char *relation_fault_name(RelationFault fault);
 
+/* --- bursts (relation-burst.c) ---------------------------------------------------------------- */
+
+/* Exchanges in a row that narrow nothing, after which a burst is over; and the most it takes. */
+#define RELATION_BURST_IDLE 12
+#define RELATION_BURST_MAX  32
+
+/* Starts as { 0 }. */
+typedef struct RelationBurst {
+    uint32_t made, idle;
+    int64_t narrowest_ticks;
+} RelationBurst;
+
+/* One more exchange was made; `bounds` are those right after it. Whether another one is worth its round trip. */
+bool relation_burst_goes_on(RelationBurst *burst, const RelationBounds *bounds);
+
 /* --- measured drift ------------------------------------------------------------------------- */
 
 /* Length of a baseline. The measured drift is that of one to two of them, less after a start. */

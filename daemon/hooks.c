@@ -6,8 +6,6 @@
 #include "findings.h"
 #include "tb-clock.h"
 
-#define BURST_EXCHANGES 8
-
 struct Hooks {
     HooksParams params;
     const Config *config;
@@ -266,8 +264,7 @@ static void on_found(GObject *source, GAsyncResult *result, void *data)
         record_and_answer(task);
         return;
     }
-    peer_burst_async(found->peer, BURST_EXCHANGES, ms_left(check, 1500), check->cancellable,
-                     on_burst, g_object_ref(task));
+    peer_burst_async(found->peer, 0, ms_left(check, 1500), check->cancellable, on_burst, g_object_ref(task));
 }
 
 static gboolean on_deadline(void *data)

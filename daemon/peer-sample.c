@@ -14,7 +14,8 @@
 typedef struct Burst {
     Peer *peer; /* a reference */
     GTask *task;
-    guint wanted, done;
+    guint wanted, done; /* wanted 0: as `gain` says */
+    RelationBurst gain;
     gboolean skip; /* the exchange under way began before we did: not ours */
     guint deadline_ms;
     guint timer;
@@ -76,6 +77,14 @@ void peer_sample_retrace(Peer *self)
         peer_start_trace(self, &((Burst *) g_ptr_array_index(self->bursts, i))->trace);
 }
 
+static gboolean burst_is_over(Burst *self)
+{
+    RelationBounds bounds = peer_relation(self->peer);
+
+    self->done++;
+    return self->wanted > 0 ? self->done >= self->wanted : !relation_burst_goes_on(&self->gain, &bounds);
+}
+
 static void peer_count_exchange(Peer *self)
 {
     for (guint i = self->bursts->len; i-- > 0;) {
@@ -83,7 +92,7 @@ static void peer_count_exchange(Peer *self)
 
         if (burst->skip)
             burst->skip = FALSE;
-        else if (++burst->done >= burst->wanted)
+        else if (burst_is_over(burst))
             burst_complete(burst, NULL);
     }
 }
@@ -264,7 +273,7 @@ void peer_burst_async(Peer *self, guint count, guint deadline_ms, GCancellable *
     burst = g_new0(Burst, 1);
     burst->peer = peer_ref(self);
     burst->task = g_steal_pointer(&task);
-    burst->wanted = MAX(count, 1);
+    burst->wanted = count;
     burst->skip = self->exchange_slot != NULL;
     burst->deadline_ms = deadline_ms;
     peer_start_trace(self, &burst->trace);

@@ -5,7 +5,7 @@
  *
  * Both ends of a pair dial; when two links exist for one peer the one dialled by the lexically smaller name is
  * kept. A peer is authorised iff its name is configured and stands in its certificate. Samples: a burst of 8 exchanges at
- * connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook. A relation outlives the
+ * connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook, as long as it gains something. A relation outlives the
  * link it was measured on, widening by drift, and starts anew when another host answers under the same name.
  * Decides nothing about guests. Main thread and default GMainContext only; nothing here blocks. Names of peers are
  * compared without regard to case.
@@ -143,7 +143,8 @@ PeersFound *peers_find_guest_finish(Peers *peers, GAsyncResult *result, GError *
 void peers_found_free(PeersFound *found);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PeersFound, peers_found_free)
 
-/* `count` exchanges one after the other with one peer; each goes into its relation. Bursts that overlap share exchanges, so
+/* `count` exchanges one after the other with one peer, or with 0 as many as make the relation narrower
+ * (relation_burst_goes_on()); each goes into its relation. Bursts that overlap share exchanges, so
  * that a hundred hooks at once cost little more than one. At the deadline, or when the link is lost, what was measured until then
  * is enough for success; without any exchange: TBSYNC_ERROR_TIMEOUT, TBSYNC_ERROR_UNREACHABLE. *ret: what gives the bounds at
  * completion: relation_trace_bounds(), peer minus local; not known as in peer_relation(). */

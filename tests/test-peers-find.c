@@ -371,6 +371,25 @@ static void test_burst_is_so_many_exchanges(void)
     trio_clear(&trio);
 }
 
+static void test_burst_goes_on_while_it_gains_something(void)
+{
+    GAsyncResult *result = NULL;
+    RelationBounds before, after;
+    Trio trio;
+    Peer *peer;
+
+    trio_init(&trio);
+    trio_start(&trio);
+    peer = node_peer(&trio.alpha, "beta");
+    WAIT_UNTIL(peer->own_samples == 0 && !peer->exchange_slot);
+    before = peer_relation(peer);
+    peer_burst_async(peer, 0, NO_DEADLINE_MS, NULL, on_result, &result);
+    g_assert_true(burst_finish(&trio.alpha, &result, &after, NULL));
+    g_assert_cmpuint(after.exchanges, >, before.exchanges + RELATION_BURST_IDLE);
+    g_assert_cmpuint(after.exchanges, <=, before.exchanges + RELATION_BURST_MAX);
+    trio_clear(&trio);
+}
+
 static void test_bursts_at_once_share_their_exchanges(void)
 {
     GAsyncResult *results[50] = { NULL };
@@ -658,6 +677,7 @@ int main(int argc, char **argv)
     g_test_add_func("/peers-find/find-without-peers-finds-nobody", test_find_without_peers_finds_nobody);
     g_test_add_func("/peers-find/find-of-no-uuid-is-invalid", test_find_of_no_uuid_is_invalid);
     g_test_add_func("/peers-find/burst-is-so-many-exchanges", test_burst_is_so_many_exchanges);
+    g_test_add_func("/peers-find/burst-goes-on-while-it-gains-something", test_burst_goes_on_while_it_gains_something);
     g_test_add_func("/peers-find/bursts-at-once-share-their-exchanges", test_bursts_at_once_share_their_exchanges);
     g_test_add_func("/peers-find/burst-with-an-unlinked-peer-fails-at-once",
                     test_burst_with_an_unlinked_peer_fails_at_once);
