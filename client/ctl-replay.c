@@ -229,10 +229,10 @@ static int replay_id(Ctl *ctl, const char *id)
     return ctl_replay_record(ctl, text);
 }
 
-/* As the ledger makes them: "20261121T040327.193098Z-a0521827". */
+/* As the ledger makes them, "20261121T040327.193098Z-a0521827-17", or made them, without the last number. */
 static gboolean is_id(const char *argument)
 {
-    return g_regex_match_simple("^[0-9]{8}T[0-9]{6}\\.[0-9]{6}Z-[0-9a-f]{8}$", argument, 0, 0);
+    return g_regex_match_simple("^[0-9]{8}T[0-9]{6}\\.[0-9]{6}Z-[0-9a-f]{8}(-[0-9]+)?$", argument, 0, 0);
 }
 
 int ctl_replay(Ctl *ctl, int argc, char **argv)

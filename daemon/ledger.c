@@ -9,10 +9,12 @@
 
 #include "error.h"
 #include "json-text.h"
-#include "json-text.h"
 
 /* A record is some kB; what is larger was not written by us. */
 #define RECORD_BYTES_MAX (4u * 1024 * 1024)
+
+/* Fits into 64 bits, with room for more. */
+#define SEQUENCE_DIGITS_MAX 18
 
 typedef struct Job {
     char *path;
@@ -26,6 +28,7 @@ struct Ledger {
     char *peers;
     guint max_records;
     GPtrArray *ids; /* of char*, ascending, which is oldest first */
+    guint64 sequence; /* of the newest id that was given out */
     GThreadPool *writer;
     GMutex lock;         /* guards pending */
     GHashTable *pending; /* path -> text not yet on disk; "" text means removal */
@@ -143,9 +146,34 @@ static void submit(Ledger *ledger, char *path, char *text, GTask *task)
     g_thread_pool_push(ledger->writer, job, NULL);
 }
 
+/* 20231114T221320.000000Z-5a5a5a5a-17 -> 17; 0 for the ids of before there were numbers, and for whatever else lies there. */
+static guint64 sequence_of(const char *id)
+{
+    const char *uuid = strstr(id, "Z-");
+    const char *number = uuid ? strchr(uuid + 2, '-') : NULL;
+    gsize digits = number ? strspn(number + 1, "0123456789") : 0;
+
+    return digits > 0 && digits <= SEQUENCE_DIGITS_MAX && number[1 + digits] == '\0'
+               ? g_ascii_strtoull(number + 1, NULL, 10)
+               : 0;
+}
+
 static int compare_ids(gconstpointer a, gconstpointer b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    guint64 m = sequence_of(x), n = sequence_of(y);
+
+    return m != n ? (m > n) - (m < n) : strcmp(x, y);
+}
+
+/* New ids are the highest ones: nothing is moved for them. */
+static void insert_id(Ledger *ledger, const char *id)
+{
+    guint at = ledger->ids->len;
+
+    while (at > 0 && compare_ids(&ledger->ids->pdata[at - 1], &id) > 0)
+        at--;
+    g_ptr_array_insert(ledger->ids, (int)at, g_strdup(id));
 }
 
 /* Removes what a killed writer left in a directory; names of whole files are added to `ret_ids` (nullable) without suffix. */
@@ -176,6 +204,8 @@ static gboolean load_ids(Ledger *ledger, GError **error)
     if (!sweep(ledger->guests, NULL, error) || !sweep(ledger->migrations, ledger->ids, error))
         return FALSE;
     g_ptr_array_sort(ledger->ids, compare_ids);
+    if (ledger->ids->len > 0)
+        ledger->sequence = sequence_of(ledger->ids->pdata[ledger->ids->len - 1]);
     return TRUE;
 }
 
@@ -246,16 +276,11 @@ static gboolean find_id(const Ledger *ledger, const char *id, guint *ret_index)
 
 char *ledger_new_id(Ledger *ledger, gint64 real_ns, const char *uuid)
 {
-    for (;; real_ns += 1000) {
-        g_autoptr(GDateTime) t = g_date_time_new_from_unix_utc(real_ns / 1000000000);
-        g_autofree char *stamp = g_date_time_format(t, "%Y%m%dT%H%M%S");
-        g_autofree char *id =
-            g_strdup_printf("%s.%06uZ-%.8s", stamp, (guint)(real_ns % 1000000000 / 1000), uuid);
-        guint ignored;
+    g_autoptr(GDateTime) t = g_date_time_new_from_unix_utc(real_ns / 1000000000);
+    g_autofree char *stamp = g_date_time_format(t, "%Y%m%dT%H%M%S");
 
-        if (!find_id(ledger, id, &ignored))
-            return g_steal_pointer(&id);
-    }
+    return g_strdup_printf("%s.%06uZ-%.8s-%" G_GUINT64_FORMAT, stamp,
+                           (guint)(real_ns % 1000000000 / 1000), uuid, ++ledger->sequence);
 }
 
 void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record,
@@ -265,10 +290,8 @@ void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record,
     GTask *task = callback ? g_task_new(NULL, NULL, callback, data) : NULL;
     guint ignored;
 
-    if (!find_id(ledger, id, &ignored)) {
-        g_ptr_array_add(ledger->ids, g_strdup(id));
-        g_ptr_array_sort(ledger->ids, compare_ids);
-    }
+    if (!find_id(ledger, id, &ignored))
+        insert_id(ledger, id);
     submit(ledger, g_strdup_printf("%s/%s.json", ledger->migrations, id),
            json_to_string(node, FALSE), task);
     trim(ledger);

@@ -4,8 +4,9 @@
 /* One JSON file per migration record, one per guest and one per peer, atomic and durable, bounded in number.
  *
  * Format first, below <directory>:
- *   migrations/ID.json   one object; ID is the UTC time of the question plus the first 8 digits of
- * the guest's UUID and sorts by time. Members: see docs/ledger.md; "version": 1. A file of another
+ *   migrations/ID.json   one object; ID is the UTC time of the question, the first 8 digits of the
+ * guest's UUID and a number that grows by one with each record: records are ordered by that, since
+ * clocks are set back. Those without it are of an older version and come first, by time. Members: see docs/ledger.md; "version": 1. A file of another
  * version or one that is not an object is left alone and not listed. guests/UUID.json     what this
  * host knows of a guest's timebase, see GuestEntry. A write goes to a temporary file in the same
  * directory, is synced, renamed over the old one, and the directory is synced: killed at any point
@@ -34,7 +35,8 @@ Ledger *ledger_new(const char *directory, guint max_records, GError **error);
 void ledger_free(Ledger *ledger);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ledger, ledger_free)
 
-/* A new, unused id for a question asked at real_ns about the guest `uuid`. (transfer full) */
+/* A new, unused id for a question asked at real_ns about the guest `uuid`, which is after all others whatever the clock says.
+ * (transfer full) */
 char *ledger_new_id(Ledger *ledger, gint64 real_ns, const char *uuid);
 
 /* Stores `record` (serialised at once) under `id`, replacing an older one. `callback` may be NULL:
@@ -43,7 +45,7 @@ void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record,
                       GAsyncReadyCallback callback, void *data);
 gboolean ledger_put_finish(Ledger *ledger, GAsyncResult *result, GError **error);
 
-/* Newest first, `limit` at most (0 = all); (transfer container): array of borrowed ids. */
+/* Newest first, in the order of ledger_new_id(), `limit` at most (0 = all); (transfer container): array of borrowed ids. */
 GPtrArray *ledger_ids(const Ledger *ledger, guint limit);
 
 /* The record as JSON text, including a write still under way. TBSYNC_ERROR_NO_SUCH_MIGRATION.

@@ -89,24 +89,82 @@ static void test_unwritten_record_is_already_read(Fixture *f, gconstpointer data
     g_assert_cmpint(value_of(f->ledger, id), ==, 7); /* whether or not the writer was faster */
 }
 
-static void test_ids_sort_by_time_and_are_unique(Fixture *f, gconstpointer data)
+static void assert_order(const Ledger *ledger, const char *const *newest_first)
+{
+    g_autoptr(GPtrArray) ids = ledger_ids(ledger, 0);
+
+    g_assert_cmpuint(ids->len, ==, g_strv_length((char **)newest_first));
+    for (guint i = 0; i < ids->len; i++)
+        g_assert_cmpstr(ids->pdata[i], ==, newest_first[i]);
+}
+
+static void restart(Fixture *f)
+{
+    ledger_free(f->ledger);
+    f->ledger = open_ledger(f->directory, 10);
+}
+
+static void test_ids_name_time_guest_and_turn(Fixture *f, gconstpointer data)
 {
     g_autofree char *first = ledger_new_id(f->ledger, T0_NS, UUID);
-    g_autofree char *same_instant = NULL;
-    g_autofree char *later = NULL;
+    g_autofree char *same_instant = ledger_new_id(f->ledger, T0_NS, UUID);
+
+    g_assert_cmpstr(first, ==, "20231114T221320.000000Z-5a5a5a5a-1");
+    g_assert_cmpstr(same_instant, ==, "20231114T221320.000000Z-5a5a5a5a-2");
+}
+
+static void test_order_is_that_of_the_questions_whatever_the_clock_says(Fixture *f, gconstpointer data)
+{
+    g_autofree char *first = ledger_new_id(f->ledger, T0_NS, UUID), *second = NULL, *third = NULL;
+
+    put(f, first, 1);
+    second = ledger_new_id(f->ledger, T0_NS - G_GINT64_CONSTANT(86400000000000), UUID);
+    put(f, second, 2);
+    assert_order(f->ledger, (const char *const[]){ second, first, NULL });
+    restart(f);
+    assert_order(f->ledger, (const char *const[]){ second, first, NULL });
+    third = ledger_new_id(f->ledger, T0_NS - 1, UUID);
+    put(f, third, 3);
+    put(f, first, 4); /* a record that is written again keeps its place */
+    assert_order(f->ledger, (const char *const[]){ third, second, first, NULL });
+    restart(f);
+    assert_order(f->ledger, (const char *const[]){ third, second, first, NULL });
+}
+
+/* Ten and more are not in the order of their letters. */
+static void test_order_counts_in_numbers(Fixture *f, gconstpointer data)
+{
     g_autoptr(GPtrArray) ids = NULL;
 
-    g_assert_cmpstr(first, ==, "20231114T221320.000000Z-5a5a5a5a");
-    put(f, first, 1);
-    same_instant = ledger_new_id(f->ledger, T0_NS, UUID);
-    put(f, same_instant, 2);
-    later = ledger_new_id(f->ledger, T0_NS + 5000000000, UUID);
-    put(f, later, 3);
-    g_assert_cmpstr(first, !=, same_instant);
-    ids = ledger_ids(f->ledger, 2);
-    g_assert_cmpuint(ids->len, ==, 2);
-    g_assert_cmpstr(g_ptr_array_index(ids, 0), ==, later);
-    g_assert_cmpstr(g_ptr_array_index(ids, 1), ==, same_instant);
+    for (int i = 1; i <= 12; i++) {
+        g_autofree char *id = ledger_new_id(f->ledger, T0_NS, UUID);
+
+        put(f, id, i);
+    }
+    restart(f);
+    ids = ledger_ids(f->ledger, 0);
+    for (int i = 0; i < 10; i++)
+        g_assert_cmpint(value_of(f->ledger, ids->pdata[i]), ==, 12 - i);
+}
+
+/* Written by a version that had no numbers, and a name that nobody has given. */
+static void test_old_records_come_before_numbered_ones(Fixture *f, gconstpointer data)
+{
+    static const char *const old[] = { "20231114T221320.000000Z-5a5a5a5a", "20231114T221321.000000Z-5a5a5a5a",
+                                       "20990101T000000.000000Z-5a5a5a5a", "20990101T000000.000000Z-5a5a5a5a-9x" };
+    g_autofree char *newest = NULL;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(old); i++) {
+        g_autofree char *path = g_strdup_printf("%s/migrations/%s.json", f->directory, old[i]);
+
+        g_file_set_contents(path, "{\"version\":1,\"value\":5}", -1, NULL);
+    }
+    restart(f);
+    newest = ledger_new_id(f->ledger, T0_NS, UUID);
+    put(f, newest, 1);
+    restart(f);
+    assert_order(f->ledger, (const char *const[]){ newest, old[3], old[2], old[1], old[0], NULL });
+    g_assert_cmpint(value_of(f->ledger, old[0]), ==, 5);
 }
 
 static void test_oldest_records_go_first(Fixture *f, gconstpointer data)
@@ -264,7 +322,11 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("record-survives-restart", test_record_survives_restart);
     ADD("unwritten-record-is-already-read", test_unwritten_record_is_already_read);
-    ADD("ids-sort-by-time-and-are-unique", test_ids_sort_by_time_and_are_unique);
+    ADD("ids-name-time-guest-and-turn", test_ids_name_time_guest_and_turn);
+    ADD("order-is-that-of-the-questions-whatever-the-clock-says",
+        test_order_is_that_of_the_questions_whatever_the_clock_says);
+    ADD("order-counts-in-numbers", test_order_counts_in_numbers);
+    ADD("old-records-come-before-numbered-ones", test_old_records_come_before_numbered_ones);
     ADD("oldest-records-go-first", test_oldest_records_go_first);
     ADD("ids-cannot-leave-the-directory", test_ids_cannot_leave_the_directory);
     ADD("torn-temporary-file-is-removed", test_torn_temporary_file_is_removed);

@@ -119,7 +119,9 @@ def test_hook_finds_the_source_and_keeps_a_record():
     contains(shown.out, TEST_UUID)
     contains(ctl("history", host="beta").out, "refused")
     equal(len(list((RUN / "beta/state/migrations").glob("*.json"))), len(records))
-    equal(ctl("show", "20200101T000000.000000Z-00000000", host="beta").status, 4)
+    for unknown in ("20200101T000000.000000Z-00000000", "20200101T000000.000000Z-00000000-17"):
+        equal(ctl("show", unknown, host="beta").status, 4)
+        equal(ctl("replay", unknown, host="beta").status, 4)
 
 
 def test_hook_of_an_unknown_guest_is_refused():

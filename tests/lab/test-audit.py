@@ -106,8 +106,7 @@ def ids(host):
 
 
 def closed_record(host, known):
-    """The record that is not among the known ones, once nothing is to be added any more. Not the first of the history:
-    ids sort by a clock that was set back."""
+    """The record that is not among the known ones, once nothing is to be added any more."""
     def look():
         new = ids(host) - known
         record = host.ctl_json("show", new.pop()) if new else {"state": "planned"}
