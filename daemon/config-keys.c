@@ -124,6 +124,14 @@ static const ConfigKey keys[] = {
       .doc = "Connections that one peer may hold at a time." },
     { "Link", "MaxHandshakes", CONFIG_UNSIGNED, MEMBER(max_handshakes), "64", 1, 4096,
       .doc = "Connections not yet identified that are served at a time." },
+    { "Link", "Discover", CONFIG_SERVICE, MEMBER(discover), "",
+      .doc = "Service of DNS whose SRV records name further peers, such as _tbsyncd._tcp.example.org. Only names at or below its "
+             "domain, example.org, count, and each peer has to show a certificate for its name as ever; so this means that "
+             "whoever has one for a name of that domain may be a peer. A [Peer] section of the same name stands above the "
+             "record. While DNS does not answer, or has no record, the peers of its last answer stay. Empty: no peers but "
+             "those of [Peer] sections." },
+    { "Link", "DiscoverIntervalSec", CONFIG_UNSIGNED, MEMBER(discover_interval_ns), "60", 1, 86400, NS_PER_S,
+      .doc = "How often DNS is asked for peers, in seconds; a reload asks at once." },
 
     { "Peer", "Address", CONFIG_ADDRESS, PEER_MEMBER(address), "",
       .doc = "Host name or IP address to dial. Empty: the peer's name." },
@@ -363,6 +371,23 @@ static gboolean set_name(gpointer base, const ConfigKey *key, const char *value,
     return TRUE;
 }
 
+/* "_tbsyncd._tcp.example.org" */
+static gboolean service_is_valid(const char *value)
+{
+    g_auto(GStrv) parts = g_strsplit(value, ".", 3);
+
+    return g_strv_length(parts) == 3 && config_name_is_valid(value) && parts[0][0] == '_' && parts[0][1] != '\0' &&
+           g_ascii_strcasecmp(parts[1], "_tcp") == 0 && parts[2][0] != '_';
+}
+
+static gboolean set_service(gpointer base, const ConfigKey *key, const char *value, GError **error)
+{
+    if (value[0] != '\0' && !service_is_valid(value))
+        return refuse(error, "must be empty or a service of a domain, such as _tbsyncd._tcp.example.org");
+    set_string(base, key, g_ascii_strdown(value, -1));
+    return TRUE;
+}
+
 static gboolean set_address(gpointer base, const ConfigKey *key, const char *value, GError **error)
 {
     char *address = value[0] ? parse_address(value, FALSE) : g_strdup("");
@@ -405,6 +430,8 @@ gboolean config_key_set(const ConfigKey *key, gpointer base, const char *name, c
         return set_name(base, key, value, error);
     case CONFIG_ADDRESS:
         return set_address(base, key, value, error);
+    case CONFIG_SERVICE:
+        return set_service(base, key, value, error);
     case CONFIG_BOOL:
         if (!parse_bool(value, &flag, error))
             return FALSE;

@@ -14,6 +14,7 @@ typedef enum ConfigKind {
     CONFIG_PATH,     /* absolute, or "" where the default is "" too */
     CONFIG_NAME,     /* a DNS name, stored in lower case; "" = this host's */
     CONFIG_ADDRESS,  /* a DNS name or an IP literal */
+    CONFIG_SERVICE,  /* _service._tcp.domain, stored in lower case, or "" */
     CONFIG_BOOL,     /* yes no true false 1 0 -> gboolean */
     CONFIG_UNSIGNED, /* min .. max, times `scale` */
     CONFIG_SIGNED,

@@ -62,6 +62,8 @@ typedef struct Config {
     guint64 poll_interval_ns;    /* PollIntervalSec=64 */
     guint max_links_per_peer;    /* MaxLinksPerPeer=2 */
     guint max_handshakes;        /* MaxHandshakes=64 */
+    char *discover;              /* Discover=_tbsyncd._tcp.example.org: service, protocol, domain; "": nobody but [Peer NAME] */
+    guint64 discover_interval_ns; /* DiscoverIntervalSec=60 */
 
     /* [Peer NAME], in the order of the file */
     ConfigPeer *peers;

@@ -322,6 +322,18 @@ static void check_peer_other(Examination *e)
         report_peers(e, others[i]);
 }
 
+static void check_discovery(Examination *e)
+{
+    if (e->in->discover_error)
+        report(e, e->in->config->discover, "peers cannot be looked up, those of the last answer stay: %s", e->in->discover_error);
+}
+
+static void check_discovery_foreign(Examination *e)
+{
+    if (e->in->discover_foreign)
+        report(e, e->in->config->discover, "it names %s, which are no hosts of its domain and no peers", e->in->discover_foreign);
+}
+
 static void check_relation(Examination *e)
 {
     for (gsize i = 0; i < e->in->n_peers; i++) {
@@ -365,6 +377,9 @@ static const Check checks[] = {
     { "peer-certificate", "error", check_peer_identity, "on {}: tbsyncctl doctor" },
     { "peer-denies", "error", check_peer_denied, "on {}: journalctl -u tbsyncd -n 20" },
     { "peer-failed", "error", check_peer_other, "on {}: tbsyncctl doctor" },
+    { "discovery-failed", "error", check_discovery, "dig SRV {}; cat /etc/resolv.conf; then: systemctl reload tbsyncd" },
+    { "discovery-foreign", "warn", check_discovery_foreign,
+      "dig SRV {}; correct the records, or name hosts of another domain in [Peer] sections" },
     { "clock-stepped", "warn", check_relation, "chronyc tracking, here and on {}" },
 };
 

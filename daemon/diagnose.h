@@ -26,6 +26,7 @@ typedef struct DiagnoseInput {
     const BusStatus *status;
     const char *timing_error; /* (nullable) why timing events are wanted and not received */
     const char *listen_error; /* (nullable) */
+    const char *discover_error, *discover_foreign; /* (nullable) as discover.h has them */
     const DiagnosePeer *peers;
     gsize n_peers;
     gint64 now_real_ns;

@@ -17,8 +17,11 @@ typedef struct SaidPeer {
 } SaidPeer;
 
 struct HealthLog {
-    GHashTable *peers; /* name -> SaidPeer; as many as were ever configured */
+    GHashTable *peers; /* name -> SaidPeer */
     Said libvirt;
+    Said discovery;
+    guint n_discovered;
+    char *foreign; /* (nullable) */
 };
 
 HealthLog *health_log_new(void)
@@ -34,6 +37,7 @@ void health_log_free(HealthLog *self)
     if (!self)
         return;
     g_hash_table_unref(self->peers);
+    g_free(self->foreign);
     g_free(self);
 }
 
@@ -127,4 +131,33 @@ void health_log_libvirt(HealthLog *self, GuestsState state, const char *error)
                          error ? error : "the connection was closed");
         self->libvirt = SAID_GONE;
     }
+}
+
+void health_log_discovery(HealthLog *self, guint n, const char *error, const char *foreign)
+{
+    if (error && self->discovery != SAID_GONE) {
+        g_log_structured(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "MESSAGE",
+                         "cannot look up Discover=: %s; the %u peers known from it stay, trying again", error, n);
+        self->discovery = SAID_GONE;
+    } else if (!error && (self->discovery != SAID_THERE || n != self->n_discovered)) {
+        g_log_structured(G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "MESSAGE", "peers found by Discover=: %u", n);
+        self->discovery = SAID_THERE;
+    }
+    if (foreign && g_strcmp0(foreign, self->foreign) != 0)
+        g_log_structured(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "MESSAGE",
+                         "DNS names %s, which Discover= does not allow to be peers: not in its domain, or no names of hosts",
+                         foreign);
+    g_free(self->foreign);
+    self->foreign = g_strdup(foreign);
+    self->n_discovered = n;
+}
+
+static gboolean is_no_peer(void *key, void *value, void *data)
+{
+    return peers_by_name(data, key) == NULL;
+}
+
+void health_log_forget(HealthLog *self, const Peers *peers)
+{
+    g_hash_table_foreach_remove(self->peers, is_no_peer, (gpointer) peers);
 }

@@ -29,3 +29,10 @@ void health_log_peer(HealthLog *self, const HealthPeer *peer);
 
 /* error: (nullable) one sentence */
 void health_log_libvirt(HealthLog *self, GuestsState state, const char *error);
+
+/* What DNS says of Discover=: n peers; error: (nullable) why the last lookup failed; foreign: (nullable) targets that may not be
+ * peers. */
+void health_log_discovery(HealthLog *self, guint n, const char *error, const char *foreign);
+
+/* Forgets the peers that are none any more: DNS may name others for ever. */
+void health_log_forget(HealthLog *self, const Peers *peers);

@@ -425,22 +425,54 @@ static char *peer_path(const Ledger *ledger, const char *name)
     return g_strdup_printf("%s/%s.json", ledger->peers, escaped);
 }
 
-void ledger_put_peer(Ledger *ledger, const char *name, JsonObject *object)
+/* path: (transfer full) */
+static void put_object(Ledger *ledger, char *path, JsonObject *object)
 {
     g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
 
     json_object_set_int_member(object, "version", LEDGER_VERSION);
-    submit(ledger, peer_path(ledger, name), json_to_string(node, FALSE), NULL);
+    submit(ledger, path, json_to_string(node, FALSE), NULL);
 }
 
-JsonObject *ledger_get_peer(const Ledger *ledger, const char *name)
+static JsonObject *get_object(const Ledger *ledger, const char *path)
 {
-    g_autofree char *path = peer_path(ledger, name);
     g_autofree char *text = read_text(ledger, path);
     g_autoptr(JsonParser) parser = json_parser_new();
     JsonObject *object = text ? json_text_parse_object(parser, text, strlen(text), NULL) : NULL;
 
     return object && member_int(object, "version") == LEDGER_VERSION ? json_object_ref(object) : NULL;
+}
+
+void ledger_put_peer(Ledger *ledger, const char *name, JsonObject *object)
+{
+    put_object(ledger, peer_path(ledger, name), object);
+}
+
+JsonObject *ledger_get_peer(const Ledger *ledger, const char *name)
+{
+    g_autofree char *path = peer_path(ledger, name);
+
+    return get_object(ledger, path);
+}
+
+/* Beside the directory of peers: there it could be the file of a peer of this name. */
+static char *discovered_path(const Ledger *ledger)
+{
+    g_autofree char *directory = g_path_get_dirname(ledger->peers);
+
+    return g_build_filename(directory, "discovered.json", NULL);
+}
+
+void ledger_put_discovered(Ledger *ledger, JsonObject *object)
+{
+    put_object(ledger, discovered_path(ledger), object);
+}
+
+JsonObject *ledger_get_discovered(const Ledger *ledger)
+{
+    g_autofree char *path = discovered_path(ledger);
+
+    return get_object(ledger, path);
 }
 
 void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest)

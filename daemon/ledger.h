@@ -72,5 +72,9 @@ void ledger_drop_guest(Ledger *ledger, const char *uuid);
 void ledger_put_peer(Ledger *ledger, const char *name, JsonObject *object);
 JsonObject *ledger_get_peer(const Ledger *ledger, const char *name); /* (transfer full) (nullable) */
 
+/* The peers of the last answer of DNS: discovered.json, written by discover.c. */
+void ledger_put_discovered(Ledger *ledger, JsonObject *object);
+JsonObject *ledger_get_discovered(const Ledger *ledger); /* (transfer full) (nullable) */
+
 /* Adds what the ledger knows of the guest's timebase, and of QEMU's copy of the offset, to facts that do not know it. */
 void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest);

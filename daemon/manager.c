@@ -7,6 +7,7 @@
 #include "bus-service.h"
 #include "departures.h"
 #include "diagnose.h"
+#include "discover.h"
 #include "error.h"
 #include "facts-codec.h"
 #include "findings.h"
@@ -44,6 +45,7 @@ struct Manager {
     Guests *guests;
     Listing *listing;
     Peers *peers;
+    Discover *discover;
     Hooks *hooks;
     BusService *bus;
     gboolean was_ready;
@@ -173,6 +175,19 @@ static void on_peer_changed(Peer *peer, void *data)
     bus_service_peer_changed(manager->bus, peer);
 }
 
+/* Discover= names other peers than before. */
+static void on_discovered(void *data)
+{
+    Manager *manager = data;
+    gsize n;
+    const ConfigPeer *found = discover_peers(manager->discover, &n);
+    const char *error = discover_error(manager->discover);
+
+    health_log_discovery(manager->health, (guint)n, error, discover_foreign(manager->discover));
+    peers_set_found(manager->peers, found, n);
+    health_log_forget(manager->health, manager->peers);
+}
+
 static void on_guest_event(const GuestEvent *event, void *data)
 {
     Manager *manager = data;
@@ -271,6 +286,8 @@ static GVariant *on_diagnose(void *data)
         .status = &status,
         .timing_error = guests_timing_error(manager->guests),
         .listen_error = peers_listen_error(manager->peers),
+        .discover_error = discover_error(manager->discover),
+        .discover_foreign = discover_foreign(manager->discover),
         .peers = peers,
         .n_peers = n,
         .now_real_ns = tb_clock_real_ns(),
@@ -436,6 +453,19 @@ static gboolean start_peers(Manager *manager, GError **error)
     return TRUE;
 }
 
+static void start_discover(Manager *manager)
+{
+    DiscoverParams params = {
+        .config = manager->config, .ledger = manager->ledger, .changed = on_discovered, .data = manager
+    };
+    const ConfigPeer *found;
+    gsize n;
+
+    manager->discover = discover_new(&params);
+    found = discover_peers(manager->discover, &n);
+    peers_set_found(manager->peers, found, n);
+}
+
 static void start_hooks(Manager *manager)
 {
     HooksParams params = {
@@ -485,6 +515,7 @@ Manager *manager_new(const ManagerParams *params, GError **error)
     start_guests(manager);
     if (!start_peers(manager, error))
         return NULL;
+    start_discover(manager);
     start_hooks(manager);
     if (!start_bus(manager, error))
         return NULL;
@@ -501,6 +532,7 @@ void manager_free(Manager *manager)
     g_clear_pointer(&manager->bus, bus_service_free);
     g_clear_pointer(&manager->hooks, hooks_free);
     g_clear_pointer(&manager->peers, peers_free);
+    g_clear_pointer(&manager->discover, discover_free);
     g_clear_pointer(&manager->listing, listing_free);
     g_clear_pointer(&manager->guests, guests_free);
     g_clear_pointer(&manager->audit, audit_free);
@@ -524,6 +556,7 @@ gboolean manager_reload(Manager *manager, GError **error)
     if (!tls)
         return FALSE;
     peers_reload(manager->peers, config, tls);
+    discover_reload(manager->discover, config);
     hooks_reload(manager->hooks, config);
     config_free(manager->config);
     manager->config = g_steal_pointer(&config);

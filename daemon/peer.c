@@ -452,7 +452,7 @@ void peer_restart(Peer *self, const char *reason)
     peer_dial(self);
 }
 
-void peer_reconfigure(Peer *self, const ConfigPeer *config)
+void peer_readdress(Peer *self, const ConfigPeer *config)
 {
     g_autofree char *before = g_strdup(self->address);
 
@@ -460,6 +460,10 @@ void peer_reconfigure(Peer *self, const ConfigPeer *config)
     /* a peer that is linked was identified by its certificate, wherever it is */
     if (!g_str_equal(before, self->address) && !self->current)
         peer_restart(self, "its address was changed");
+}
+
+void peer_reconfigure(Peer *self)
+{
     if (self->has_facts)
         peer_review_relation(self, TRUE);
     peer_sample_schedule(self);

@@ -77,6 +77,8 @@ struct Peers {
     HostFacts own; /* the last that were sent */
     gboolean closing;
     GPtrArray *peers;     /* of Peer */
+    const ConfigPeer *found; /* see peers_set_found() */
+    gsize n_found;
     GPtrArray *finds;     /* of Find */
     GPtrArray *condemned; /* of PeerLink, freed by bury_source */
     guint bury_source;
@@ -113,8 +115,10 @@ void peers_half_open_done(Peers *peers, PeerLink *link, const GError *error);
 Peer *peer_new(Peers *peers, const ConfigPeer *config, guint delay_ms);
 /* Cuts all links and timers; operations of the peer complete. The caller drops its reference afterwards. */
 void peer_remove(Peer *peer, const char *reason);
+/* Where to dial, from now on. */
+void peer_readdress(Peer *peer, const ConfigPeer *config);
 /* The configuration was read again. */
-void peer_reconfigure(Peer *peer, const ConfigPeer *config);
+void peer_reconfigure(Peer *peer);
 /* Drops all links and dials. */
 void peer_restart(Peer *peer, const char *reason);
 /* Dials now if there is neither a link nor an attempt. */

@@ -178,23 +178,52 @@ static void peer_recheck(Peer *peer, LinkTls *tls)
     }
 }
 
-static void peers_update(Peers *self, const Config *config)
+/* Of ConfigPeer, borrowed: those of the configuration, then those found that it does not name. */
+static GPtrArray *peers_wanted(const Peers *self)
 {
+    const Config *config = self->params.config;
+    GPtrArray *wanted = g_ptr_array_new();
+    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    g_hash_table_add(names, g_ascii_strdown(config->name, -1));
+    for (gsize i = 0; i < config->n_peers; i++) {
+        g_ptr_array_add(wanted, &config->peers[i]);
+        g_hash_table_add(names, g_ascii_strdown(config->peers[i].name, -1));
+    }
+    for (gsize i = 0; i < self->n_found; i++)
+        if (g_hash_table_add(names, g_ascii_strdown(self->found[i].name, -1)))
+            g_ptr_array_add(wanted, (gpointer) &self->found[i]);
+    return wanted;
+}
+
+static void peers_update(Peers *self, const char *reason)
+{
+    g_autoptr(GPtrArray) wanted = peers_wanted(self);
     GPtrArray *before = self->peers;
+    guint n_new = 0;
 
     self->peers = g_ptr_array_new_with_free_func((GDestroyNotify) peer_unref);
-    for (gsize i = 0; i < config->n_peers; i++) {
-        Peer *peer = steal_peer(before, config->peers[i].name);
+    for (guint i = 0; i < wanted->len; i++) {
+        const ConfigPeer *config = g_ptr_array_index(wanted, i);
+        Peer *peer = steal_peer(before, config->name);
 
         if (!peer)
-            peer = peer_new(self, &config->peers[i], 0);
+            peer = peer_new(self, config, start_delay_ms(n_new++));
         g_ptr_array_add(self->peers, peer);
     }
     for (guint i = 0; i < before->len; i++)
-        peer_remove(g_ptr_array_index(before, i), "removed from the configuration");
+        peer_remove(g_ptr_array_index(before, i), reason);
     g_ptr_array_unref(before);
-    for (gsize i = 0; i < config->n_peers; i++)
-        peer_reconfigure(g_ptr_array_index(self->peers, i), &config->peers[i]);
+    for (guint i = 0; i < wanted->len; i++)
+        peer_readdress(g_ptr_array_index(self->peers, i), g_ptr_array_index(wanted, i));
+}
+
+void peers_set_found(Peers *self, const ConfigPeer *found, gsize n_found)
+{
+    self->found = found;
+    self->n_found = n_found;
+    peers_update(self, "it is not found in DNS any more");
+    peers_notify(self, NULL);
 }
 
 void peers_reload(Peers *self, const Config *config, LinkTls *tls)
@@ -207,10 +236,11 @@ void peers_reload(Peers *self, const Config *config, LinkTls *tls)
     self->tls = tls;
     g_free(self->own_name);
     self->own_name = g_strdup(config->name);
-    peers_update(self, config);
+    peers_update(self, "removed from the configuration");
     for (guint i = 0; i < self->peers->len; i++) {
         Peer *peer = g_ptr_array_index(self->peers, i);
 
+        peer_reconfigure(peer);
         if (renamed)
             peer_restart(peer, "this host has another name now");
         else

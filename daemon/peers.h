@@ -4,8 +4,13 @@
 /* Listener, configured peers, back-off, sampling schedule: keeps one identified link and one relation per peer.
  *
  * Both ends of a pair dial; when two links exist for one peer the one dialled by the lexically smaller name is
+<<<<<<< HEAD
  * kept. A peer is authorised iff its name is configured and stands in its certificate. Samples: a burst of 8 exchanges at
  * connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook, as long as it gains something. A relation outlives the
+=======
+ * kept. A peer is authorised iff its name is configured, or found (peers_set_found()), and stands in its certificate. Samples: a burst of 8 exchanges at
+ * connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook. A relation outlives the
+>>>>>>> c1b2f6c (discover: find peers by DNS)
  * link it was measured on, widening by drift, and starts anew when another host answers under the same name.
  * Decides nothing about guests. Main thread and default GMainContext only; nothing here blocks. Names of peers are
  * compared without regard to case.
@@ -87,11 +92,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Peers, peers_free)
  * again. An inherited listening socket stays. */
 void peers_reload(Peers *peers, const Config *config, LinkTls *tls);
 
+/* The peers that were found beside those of the configuration, instead of those of the last call; what the configuration names,
+ * or this host, is not looked at. Borrowed until the next call or peers_free(). As for a reload, peers that stay keep their links. */
+void peers_set_found(Peers *peers, const ConfigPeer *found, gsize n_found);
+
 /* Own facts changed: tell linked peers (a new Hello). */
 void peers_announce(Peers *peers);
 
 guint peers_count(const Peers *peers);
-Peer *peers_nth(const Peers *peers, guint n);                  /* (transfer none) in configuration order */
+Peer *peers_nth(const Peers *peers, guint n);                  /* (transfer none) in configuration order, then those found */
 Peer *peers_by_name(const Peers *peers, const char *name);     /* (nullable) */
 guint16 peers_listen_port(const Peers *peers);                 /* 0: not listening */
 const char *peers_listen_error(const Peers *peers);            /* (nullable) why it does not listen: one sentence */

@@ -111,6 +111,7 @@ static void test_every_kind_of_value_is_read(Fixture *fixture, gconstpointer dat
                  "[Timebase]\nSource=simulated\nStartTicks=18446744073709551615\nDriftPpb=-50000\n"
                  "[Link]\nListen=10.77.0.1:0\nPollIntervalSec=1\nCRLFile=/x/"
                  "crl.pem\nTLSPriority=-VERS-TLS1.2=a\n"
+                 "Discover=_tbsyncd._tcp.Example.ORG\nDiscoverIntervalSec=5\n"
                  "[Libvirt]\nURI=test:///default\nTimingEvents=1\nRefreshOffset=after-start\n"
                  "[Policy]\nSourceUnknown=allow\nMaxForwardJumpMSec=250\n");
 
@@ -127,6 +128,8 @@ static void test_every_kind_of_value_is_read(Fixture *fixture, gconstpointer dat
     g_assert_cmpuint(config->poll_interval_ns, ==, 1000000000);
     g_assert_true(config->crl_required);
     g_assert_cmpstr(config->tls_priority, ==, "-VERS-TLS1.2=a");
+    g_assert_cmpstr(config->discover, ==, "_tbsyncd._tcp.example.org");
+    g_assert_cmpuint(config->discover_interval_ns, ==, G_GUINT64_CONSTANT(5000000000));
     g_assert_cmpstr(config->libvirt_uri, ==, "test:///default");
     g_assert_true(config->libvirt_events);
     g_assert_true(config->libvirt_sync_registers);
@@ -230,6 +233,20 @@ static void test_bad_lines_name_file_line_key_and_reason(Fixture *fixture, gcons
         { "[Link]\nCAFile=ca.pem", "t.conf:2: [Link] CAFile=ca.pem: must be an absolute path" },
         { "[Daemon]\nRoot=/x/", "t.conf:2: [Daemon] Root=/x/: must not end in /" },
         { "[Daemon]\nName=a b", "t.conf:2: [Daemon] Name=a b: must be a DNS name" },
+        { "[Link]\nDiscover=example.org",
+          "t.conf:2: [Link] Discover=example.org: must be empty or a service of a domain, such as "
+          "_tbsyncd._tcp.example.org" },
+        { "[Link]\nDiscover=_tbsyncd._udp.example.org",
+          "t.conf:2: [Link] Discover=_tbsyncd._udp.example.org: must be empty or a service of a "
+          "domain, such as _tbsyncd._tcp.example.org" },
+        { "[Link]\nDiscover=_tbsyncd._tcp._sub.example.org",
+          "t.conf:2: [Link] Discover=_tbsyncd._tcp._sub.example.org: must be empty or a service of "
+          "a domain, such as _tbsyncd._tcp.example.org" },
+        { "[Link]\nDiscover=_tbsyncd._tcp.",
+          "t.conf:2: [Link] Discover=_tbsyncd._tcp.: must be empty or a service of a domain, such "
+          "as _tbsyncd._tcp.example.org" },
+        { "[Link]\nDiscoverIntervalSec=0",
+          "t.conf:2: [Link] DiscoverIntervalSec=0: must be 1 to 86400" },
         { "[Peer beta]\nAddress=a/b",
           "t.conf:2: [Peer beta] Address=a/b: must be a host name or an IP address" },
         { "[Peer beta]\nPort=0", "t.conf:2: [Peer beta] Port=0: must be 1 to 65535" },

@@ -215,6 +215,14 @@ static void test_directory_and_address(Fixture *f, gconstpointer data)
     assert_problems(f, "listen-failed error Listen=, state-not-writable error nonexistent");
 }
 
+static void test_discovery(Fixture *f, gconstpointer data)
+{
+    f->config.discover = (char *)"_tbsyncd._tcp.example.org";
+    f->input.discover_error = "no server";
+    f->input.discover_foreign = "a.example.com";
+    assert_problems(f, "discovery-failed error _tbsyncd._tcp.example.org, discovery-foreign warn _tbsyncd._tcp.example.org");
+}
+
 static void test_peers_by_what_keeps_them_away(Fixture *f, gconstpointer data)
 {
     static const struct {
@@ -251,6 +259,7 @@ int main(int argc, char **argv)
     ADD("host-that-cannot-carry-guests", test_host_that_cannot_carry_guests);
     ADD("versions-of-qemu-that-lose-interrupts", test_versions_of_qemu_that_lose_interrupts);
     ADD("directory-and-address", test_directory_and_address);
+    ADD("discovery", test_discovery);
     ADD("peers-by-what-keeps-them-away", test_peers_by_what_keeps_them_away);
     return g_test_run();
 }

@@ -92,6 +92,23 @@ static void test_libvirt_is_named_once_for_each_change(gconstpointer lines)
     expect(lines, "connected to libvirt again\n");
 }
 
+static void test_discovery_is_named_once_for_each_change(gconstpointer lines)
+{
+    g_autoptr(HealthLog) log = health_log_new();
+
+    health_log_discovery(log, 2, NULL, NULL);
+    health_log_discovery(log, 2, NULL, NULL);
+    health_log_discovery(log, 3, NULL, NULL);
+    expect(lines, "peers found by Discover=: 2\npeers found by Discover=: 3\n");
+    health_log_discovery(log, 3, "no server", NULL);
+    health_log_discovery(log, 3, "another reason", NULL);
+    expect(lines, "! cannot look up Discover=: no server; the 3 peers known from it stay, trying again\n");
+    health_log_discovery(log, 3, NULL, "a.example.com");
+    health_log_discovery(log, 3, NULL, "a.example.com");
+    expect(lines, "peers found by Discover=: 3\n! DNS names a.example.com, which Discover= does not allow to be peers: "
+                  "not in its domain, or no names of hosts\n");
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GString) lines = g_string_new(NULL);
@@ -106,5 +123,7 @@ int main(int argc, char **argv)
                          test_every_fault_of_a_clock_is_told_and_its_end);
     g_test_add_data_func("/health-log/libvirt-is-named-once-for-each-change", lines,
                          test_libvirt_is_named_once_for_each_change);
+    g_test_add_data_func("/health-log/discovery-is-named-once-for-each-change", lines,
+                         test_discovery_is_named_once_for_each_change);
     return g_test_run();
 }

@@ -152,6 +152,53 @@ static void test_link_dialled_by_the_larger_name_serves_while_it_is_the_only_one
     pair_clear(&pair);
 }
 
+/* As by DNS: alpha's configuration names nobody. */
+static void test_found_peers_come_stay_and_go(void)
+{
+    ConfigPeer found[2];
+    Pair pair;
+    Peer *beta;
+
+    pair_init(&pair);
+    found[0] = found[1] = pair.alpha.peer_configs[0];
+    found[1].name = (char *) "ALPHA"; /* this host itself is none */
+    pair.alpha.config.n_peers = 0;
+    pair_start(&pair);
+    peers_set_found(pair.alpha.peers, found, 2);
+    g_assert_cmpuint(peers_count(pair.alpha.peers), ==, 1);
+    WAIT_UNTIL(pair_has_converged(&pair));
+    beta = peer_ref(node_peer(&pair.alpha, "beta"));
+    found[0].port = 1; /* found elsewhere now: that is for the next dial */
+    peers_set_found(pair.alpha.peers, found, 1);
+    peers_reload(pair.alpha.peers, &pair.alpha.config, pair.alpha.tls);
+    g_assert_true(node_peer(&pair.alpha, "beta") == beta && pair_has_converged(&pair));
+    g_assert_cmpuint(pair.alpha.unlinked, ==, 0);
+    peers_set_found(pair.alpha.peers, NULL, 0);
+    g_assert_cmpuint(peers_count(pair.alpha.peers), ==, 0);
+    g_assert_cmpint(peer_state(beta), ==, PEER_IDLE);
+    g_assert_cmpstr(peer_error(beta), ==, "it is not found in DNS any more");
+    WAIT_UNTIL(node_peer(&pair.beta, "alpha")->state == PEER_IDLE); /* a stranger now */
+    peer_unref(beta);
+    pair_clear(&pair);
+}
+
+static void test_configured_peer_stands_above_a_found_one(void)
+{
+    ConfigPeer found;
+    Pair pair;
+
+    pair_init(&pair);
+    found = (ConfigPeer){ .name = (char *) "BETA", .address = (char *) "192.0.2.1", .port = 1 };
+    pair_start(&pair);
+    peers_set_found(pair.alpha.peers, &found, 1);
+    g_assert_cmpuint(peers_count(pair.alpha.peers), ==, 1);
+    g_assert_cmpuint(node_peer(&pair.alpha, "beta")->port, ==, pair.beta.port);
+    WAIT_UNTIL(pair_has_converged(&pair));
+    peers_set_found(pair.alpha.peers, NULL, 0);
+    g_assert_true(pair_has_converged(&pair));
+    pair_clear(&pair);
+}
+
 static void test_restarts_at_any_moment_converge(void)
 {
     Pair pair;
@@ -590,6 +637,8 @@ int main(int argc, char **argv)
     g_test_add_func("/peers/both-dial-and-one-link-remains", test_both_dial_and_one_link_remains);
     g_test_add_func("/peers/link-dialled-by-the-larger-name-serves-while-it-is-the-only-one",
                     test_link_dialled_by_the_larger_name_serves_while_it_is_the_only_one);
+    g_test_add_func("/peers/found-peers-come-stay-and-go", test_found_peers_come_stay_and_go);
+    g_test_add_func("/peers/configured-peer-stands-above-a-found-one", test_configured_peer_stands_above_a_found_one);
     g_test_add_func("/peers/restarts-at-any-moment-converge", test_restarts_at_any_moment_converge);
     g_test_add_func("/peers/new-link-of-the-same-dialler-replaces-the-old-one",
                     test_new_link_of_the_same_dialler_replaces_the_old_one);

@@ -89,8 +89,9 @@ class Host:
             self.lab.must("config", self.name, name, stdin=text.encode())
 
     def peer_property(self, peer, name):
+        path = re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match.group(0)):02x}", peer)
         result = self.run("busctl", "--system", "--json=short", "get-property", "org.tbsyncd1",
-                          f"/org/tbsyncd1/peer/{peer}", "org.tbsyncd1.Peer", name)
+                          f"/org/tbsyncd1/peer/{path}", "org.tbsyncd1.Peer", name)
         return json.loads(result.out)["data"] if result.status == 0 else None
 
     def wait_linked(self, *peers):
