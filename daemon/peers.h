@@ -4,14 +4,10 @@
 /* Listener, configured peers, back-off, sampling schedule: keeps one identified link and one relation per peer.
  *
  * Both ends of a pair dial; when two links exist for one peer the one dialled by the lexically smaller name is
-<<<<<<< HEAD
- * kept. A peer is authorised iff its name is configured and stands in its certificate. Samples: a burst of 8 exchanges at
- * connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook, as long as it gains something. A relation outlives the
-=======
- * kept. A peer is authorised iff its name is configured, or found (peers_set_found()), and stands in its certificate. Samples: a burst of 8 exchanges at
- * connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook. A relation outlives the
->>>>>>> c1b2f6c (discover: find peers by DNS)
- * link it was measured on, widening by drift, and starts anew when another host answers under the same name.
+ * kept. A peer is authorised iff its name is configured, or found (peers_set_found()), and stands in its certificate. Samples:
+ * a burst of 8 exchanges at connect, one exchange every poll interval (with +-10 % jitter), and a burst on demand for a hook, as
+ * long as it gains something. A relation outlives the link it was measured on, widening by drift, and starts anew when another
+ * host answers under the same name.
  * Decides nothing about guests. Main thread and default GMainContext only; nothing here blocks. Names of peers are
  * compared without regard to case.
  */
