@@ -444,29 +444,33 @@ static gboolean credential_is_absent(const char *path)
            g_str_equal(g_strchomp(text), "absent");
 }
 
-/* libvirt's PKI files are root's; the unit hands copies over for the keys that are not set
- * (data/systemd/tbsyncd.service.in). What is absent there keeps its default path, so that the
- * message about it names the file to make; a CRL is optional. */
+/* libvirt's keys are root's; the unit hands copies over for the keys that are not set
+ * (data/systemd/tbsyncd.service.in). systemd makes them at the start: what the daemon may read itself is taken from its own
+ * place, so that a reload sees a new CRL. A certificate and its key come from one place. What is absent keeps its default path, so
+ * that the message about it names the file to make; a CRL is optional. */
 static void take_credentials(const Loader *loader)
 {
     Config *config = loader->config;
     const struct {
         const char *key, *credential;
-        char **member;
+        char **member, **pair; /* both are readable, or neither is taken */
     } files[] = {
-        { "Link/CAFile", "cacert.pem", &config->ca_file },
-        { "Link/CRLFile", "cacrl.pem", &config->crl_file },
-        { "Link/CertFile", "servercert.pem", &config->cert_file },
-        { "Link/KeyFile", "serverkey.pem", &config->key_file },
-        { "Link/ClientCertFile", "clientcert.pem", &config->client_cert_file },
-        { "Link/ClientKeyFile", "clientkey.pem", &config->client_key_file },
+        { "Link/CAFile", "cacert.pem", &config->ca_file, &config->ca_file },
+        { "Link/CRLFile", "cacrl.pem", &config->crl_file, &config->crl_file },
+        { "Link/CertFile", "servercert.pem", &config->cert_file, &config->key_file },
+        { "Link/KeyFile", "serverkey.pem", &config->key_file, &config->cert_file },
+        { "Link/ClientCertFile", "clientcert.pem", &config->client_cert_file, &config->client_key_file },
+        { "Link/ClientKeyFile", "clientkey.pem", &config->client_key_file, &config->client_cert_file },
     };
     const char *directory = g_getenv("CREDENTIALS_DIRECTORY");
+    gboolean readable[G_N_ELEMENTS(files)];
 
+    for (gsize i = 0; i < G_N_ELEMENTS(files); i++)
+        readable[i] = access(*files[i].member, R_OK) == 0 && access(*files[i].pair, R_OK) == 0;
     for (gsize i = 0; i < G_N_ELEMENTS(files) && directory != NULL; i++) {
         g_autofree char *path = g_build_filename(directory, files[i].credential, NULL);
 
-        if (g_hash_table_contains(loader->origins, files[i].key))
+        if (g_hash_table_contains(loader->origins, files[i].key) || readable[i])
             continue;
         if (!credential_is_absent(path))
             replace_string(files[i].member, path);

@@ -12,8 +12,8 @@
  * An unknown section or key, a value out of range or something given twice is TBSYNC_ERROR_INVALID with file, line, section,
  * key, value and reason; nothing is defaulted in silence. Missing files are fine: all keys have defaults.
  *
- * The *File= keys of [Link] that are not set take the files of the same names as libvirt's from $CREDENTIALS_DIRECTORY, where
- * they are there and do not hold the one word "absent".
+ * The *File= keys of [Link] that are not set and whose default the daemon may not read itself take the files of the same names as
+ * libvirt's from $CREDENTIALS_DIRECTORY, where they are there and do not hold the one word "absent".
  */
 
 #include <glib.h>

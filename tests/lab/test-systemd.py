@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """tbsyncd as an installed service: a real systemd is PID 1 of each host."""
 
+import json
 import re
 import sys
 
@@ -113,6 +114,20 @@ def bus_rights(tap, host):
     tap.ok(result.status != 0, "nobody else can own the name", result)
 
 
+def revoked(tap, lab, host, peer):
+    """A CRL that comes while the daemon runs counts from the next reload on, though systemd makes no new credentials then."""
+    crl = lab.must("crl", peer.name)
+    host.wait_linked(peer.name)
+    pid = host.tbsyncd_pid()
+    host.must("sh", "-c", "cat >/etc/pki/CA/cacrl.pem; chmod 644 /etc/pki/CA/cacrl.pem", stdin=crl.encode())
+    host.must("systemctl", "reload", "tbsyncd")
+    labtest.wait_until("the revoked peer to be refused", lambda: "revoked" in json.dumps(host.ctl_json("peers")))
+    tap.ok(host.tbsyncd_pid() == pid, "a reload refuses a peer whose certificate was revoked")
+    host.must("rm", "/etc/pki/CA/cacrl.pem")
+    host.must("systemctl", "restart", "tbsyncd")
+    host.wait_linked(peer.name)
+
+
 def pki(tap, host):
     """Most hosts have no CRL; without a certificate there is one clear line."""
     tap.ok(host.run("test", "-e", "/etc/pki/CA/cacrl.pem").status != 0, "all this went without a CRL")
@@ -170,6 +185,7 @@ def story(tap, lab, alpha, beta):
     port_is_kept(tap, beta, alpha)
     migrates(tap, alpha, beta)
     watched(tap, beta)
+    revoked(tap, lab, beta, alpha)
     pki(tap, beta)
     rebooted(tap, lab, beta)
 
