@@ -7,50 +7,6 @@
 
 #include <string.h>
 
-/* Two decimal numbers with a dot between, at most three digits each, as 16.8.0 bits; *end behind
- * them. 0 if there are none. */
-static uint32_t parse_two_numbers(const char *text, const char **end)
-{
-    uint32_t number[2] = { 0, 0 };
-
-    for (int i = 0; i < 2; i++) {
-        const char *start = text;
-
-        while (*text >= '0' && *text <= '9' && text - start < 3)
-            number[i] = number[i] * 10 + (uint32_t)(*text++ - '0');
-        if (text == start || number[i] > 255 || (i == 0 && *text++ != '.'))
-            return 0;
-    }
-    *end = text;
-    return QEMU_VERSION(number[0], number[1], 0);
-}
-
-uint32_t kernel_release_version(const char *release)
-{
-    const char *end;
-
-    return parse_two_numbers(release, &end);
-}
-
-static bool is_alias(const char *machine)
-{
-    return strcmp(machine, "pseries") == 0;
-}
-
-/* "pseries-2.12-sxxm" counts as 2.12: it differs in defaults only. */
-uint32_t machine_type_version(const char *machine, uint32_t qemu_version)
-{
-    const char *end;
-    uint32_t version;
-
-    if (is_alias(machine))
-        return qemu_version & ~UINT32_C(0xff);
-    if (strncmp(machine, "pseries-", strlen("pseries-")) != 0)
-        return 0;
-    version = parse_two_numbers(machine + strlen("pseries-"), &end);
-    return version != 0 && (*end == '\0' || strcmp(end, "-sxxm") == 0) ? version : 0;
-}
-
 void judge_simulated(Judgement *j)
 {
     const HostFacts *source = j->source.host, *dest = j->dest.host;
@@ -109,7 +65,7 @@ void judge_machine_type(Judgement *j)
         finding.a = value_string(source->machine);
         finding.b = value_string(dest->machine);
         finding.variant = 2;
-    } else if (is_alias(dest->machine)) {
+    } else if (machine_type_is_alias(dest->machine)) {
         return;
     } else if (FACT_KNOWN(dest->host, HOST_MACHINE_TYPES)) {
         if (machine_is_listed(dest->host, dest->machine))

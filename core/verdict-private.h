@@ -109,8 +109,14 @@ CompatMode side_negotiated_mode(const Side *side);
 /* "6.1.0-31-powerpc64le" -> 6 << 16 | 1 << 8; 0 if it does not begin with two numbers. */
 uint32_t kernel_release_version(const char *release);
 
+/* "pseries" alone: the newest of whichever QEMU it is. */
+bool machine_type_is_alias(const char *machine);
+
 /* Version of a machine type: "pseries-7.2" -> QEMU_VERSION(7, 2, 0), 0 for others. */
 uint32_t machine_type_version(const char *machine, uint32_t qemu_version);
+
+/* The two ends of j->in. False: the guest is none of our business, no rule applies. */
+bool judgement_init(Judgement *j);
 
 /* The rules, in order; file in brackets. */
 void judge_simulated(Judgement *j);    /* verdict-machine.c */

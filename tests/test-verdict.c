@@ -5,57 +5,6 @@
 
 #include "verdict-world.h"
 
-/* --- the list of findings --- */
-
-static void test_list_is_sorted_and_bounded(void)
-{
-    Verdict verdict = { .decision = DECISION_ALLOW };
-
-    for (int i = 0; i < VERDICT_FINDINGS_MAX; i++)
-        verdict_add(&verdict,
-                    &(Finding){ FINDING_MODE_ASSUMED, SEVERITY_NOTE, .variant = (int8_t)i });
-    g_assert_cmpint(verdict.n_findings, ==, VERDICT_FINDINGS_MAX);
-    g_assert_cmpint(verdict.decision, ==, DECISION_ALLOW);
-    verdict_add(&verdict, &(Finding){ FINDING_TIME_STOOD_STILL, SEVERITY_NOTE });
-    g_assert_cmpint(verdict.findings[VERDICT_FINDINGS_MAX - 1].code, ==, FINDING_MODE_ASSUMED);
-
-    verdict_add(&verdict, &(Finding){ FINDING_TOD_SKEW, SEVERITY_WARN });
-    verdict_add(&verdict, &(Finding){ FINDING_DEADLINE, SEVERITY_BLOCK });
-    verdict_add(&verdict, &(Finding){ FINDING_SOURCE_UNKNOWN, SEVERITY_BLOCK });
-    g_assert_cmpint(verdict.n_findings, ==, VERDICT_FINDINGS_MAX);
-    g_assert_cmpint(verdict.decision, ==, DECISION_BLOCK);
-    g_assert_cmpint(verdict.findings[0].code, ==, FINDING_DEADLINE);
-    g_assert_cmpint(verdict.findings[1].code, ==, FINDING_SOURCE_UNKNOWN);
-    g_assert_cmpint(verdict.findings[2].code, ==, FINDING_TOD_SKEW);
-    for (int i = 3; i < VERDICT_FINDINGS_MAX; i++)
-        g_assert_cmpint(verdict.findings[i].variant, ==, i - 3); /* oldest first, newest dropped */
-}
-
-static void test_refusals_are_qemus_or_ours(void)
-{
-    static const struct {
-        FindingCode code;
-        int variant;
-        bool stricter;
-    } cases[] = {
-        { FINDING_COMPAT_MODE_UNSUPPORTED, 0, false },
-        { FINDING_RAW_PVR_MISMATCH, 1, false },
-        { FINDING_KVM_MISSING, 0, false },
-        { FINDING_CAPABILITY_INVALID, 0, true },
-        { FINDING_CAPABILITY_INVALID, 1, false },
-        { FINDING_HPT_TOO_LARGE, 0, false },
-        { FINDING_HPT_TOO_LARGE, 1, true },
-        { FINDING_RAW_ADOPTS_MODE, 0, true },
-        { FINDING_SOURCE_UNKNOWN, 0, true },
-        { FINDING_TIME_STOOD_STILL, 0, true },
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
-        g_assert_cmpint(finding_is_stricter(&(Finding){ cases[i].code, SEVERITY_BLOCK,
-                                                        .variant = (int8_t)cases[i].variant }),
-                        ==, cases[i].stricter);
-}
-
 /* --- whose business --- */
 
 static void test_same_hosts_are_clean_and_planned(void)
@@ -408,8 +357,6 @@ static void test_unknown_is_never_read_as_compatible(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/verdict/list-is-sorted-and-bounded", test_list_is_sorted_and_bounded);
-    g_test_add_func("/verdict/refusals-are-qemus-or-ours", test_refusals_are_qemus_or_ours);
     g_test_add_func("/verdict/same-hosts-are-clean-and-planned",
                     test_same_hosts_are_clean_and_planned);
     g_test_add_func("/verdict/other-guests-are-none-of-our-business",
