@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* org.tbsyncd1.Peer: one object per configured peer. */
+/* org.tbsyncd1.Peer: one object per configured peer.
+ *
+ * What was signalled last is kept, so that a sample that changes nothing but bounds costs no signal.
+ */
 #include "bus-private.h"
 
 #include <errno.h>
@@ -11,6 +14,22 @@
 
 #define INTERFACE "org.tbsyncd1.Peer"
 #define PREFIX    BUS_ROOT "/peer"
+
+/* Of one peer, as it was signalled last. */
+typedef struct Shown {
+    char *address;
+    RelationState relation;
+    RelationFault fault;
+    gboolean stored;
+} Shown;
+
+struct BusPeers {
+    Peers *peers;
+    GHashTable *shown; /* name -> Shown */
+    sd_bus *bus;       /* (nullable) */
+};
+
+/* ---- properties ---- */
 
 static int on_peer_get_string(sd_bus *bus, const char *path, const char *interface,
                               const char *property, sd_bus_message *reply, void *data,
@@ -92,14 +111,14 @@ static int on_peer_get_drift(sd_bus *bus, const char *path, const char *interfac
 
 static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_PROPERTY("Name", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Name", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Address", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("State", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Error", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Host", "a{sv}", on_peer_get_host, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-    SD_BUS_PROPERTY("RelationState", "s", on_peer_get_string, 0, 0),
-    SD_BUS_PROPERTY("RelationFault", "s", on_peer_get_string, 0, 0),
-    SD_BUS_PROPERTY("RelationStored", "b", on_peer_get_stored, 0, 0),
+    SD_BUS_PROPERTY("RelationState", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("RelationFault", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("RelationStored", "b", on_peer_get_stored, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("MeasuredDriftPpb", "(xx)", on_peer_get_drift, 0, 0),
     SD_BUS_PROPERTY("TimebaseRelationTicks", "(xx)", on_peer_get_relation, 0, 0),
     SD_BUS_PROPERTY("TodRelationNSec", "(xx)", on_peer_get_relation, 0, 0),
@@ -108,49 +127,172 @@ static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_VTABLE_END,
 };
 
-static int on_find_peer(sd_bus *bus, const char *path, const char *interface, void *data,
-                        void **ret_found, sd_bus_error *e)
+/* ---- objects ---- */
+
+static int on_find_peer(sd_bus *bus, const char *path, const char *interface, void *data, void **ret_found, sd_bus_error *e)
 {
-    const BusServiceParams *params = data;
+    const BusPeers *self = data;
     char *name = NULL;
     int r = sd_bus_path_decode(path, PREFIX, &name);
 
     if (r > 0)
-        *ret_found = peers_by_name(params->peers, name);
-    r = r > 0 && *ret_found ? 1 : 0;
+        *ret_found = peers_by_name(self->peers, name);
+    r = r > 0 && *ret_found ? 1 : MIN(r, 0);
     free(name);
     return r;
 }
 
-static int on_enumerate_peers(sd_bus *bus, const char *prefix, void *data, char ***ret_nodes,
-                              sd_bus_error *e)
+static int on_enumerate_peers(sd_bus *bus, const char *prefix, void *data, char ***ret_nodes, sd_bus_error *e)
 {
-    const BusServiceParams *params = data;
-    guint n = peers_count(params->peers);
+    const BusPeers *self = data;
+    guint n = peers_count(self->peers);
     char **nodes = calloc(n + 1, sizeof *nodes); /* freed by sd-bus */
     int r = nodes ? 0 : -ENOMEM;
 
     for (guint i = 0; r >= 0 && i < n; i++)
-        r = sd_bus_path_encode(PREFIX, peer_name(peers_nth(params->peers, i)),
-                               &nodes[i]);
-    if (r < 0)
+        r = sd_bus_path_encode(PREFIX, peer_name(peers_nth(self->peers, i)), &nodes[i]);
+    if (r < 0) {
+        for (guint i = 0; nodes && i < n; i++)
+            free(nodes[i]);
+        free(nodes);
         return r;
+    }
     *ret_nodes = nodes;
     return 1;
 }
 
-int bus_peers_add(sd_bus *bus, BusServiceParams *params)
-{
-    int r = sd_bus_add_fallback_vtable(bus, NULL, PREFIX, INTERFACE, peer_vtable, on_find_peer, params);
+/* ---- signals ---- */
 
-    return r < 0 ? r : sd_bus_add_node_enumerator(bus, NULL, PREFIX, on_enumerate_peers, params);
+static void shown_free(void *data)
+{
+    Shown *shown = data;
+
+    g_free(shown->address);
+    g_free(shown);
 }
 
-void bus_peer_changed(sd_bus *bus, Peer *peer)
+/* What of the peer is signalled only if it differs; its names go to `names`, which has place for them. */
+static void shown_update(Shown *shown, const Peer *peer, char **names)
+{
+    RelationBounds relation = peer_relation(peer);
+    gboolean stored = peer_relation_is_stored(peer);
+    guint n = 0;
+
+    if (relation.state != shown->relation)
+        names[n++] = (char *)"RelationState";
+    if (relation.fault != shown->fault)
+        names[n++] = (char *)"RelationFault";
+    if (stored != shown->stored)
+        names[n++] = (char *)"RelationStored";
+    if (g_strcmp0(peer_address(peer), shown->address) != 0)
+        names[n++] = (char *)"Address";
+    names[n] = NULL;
+    shown->relation = relation.state;
+    shown->fault = relation.fault;
+    shown->stored = stored;
+    g_free(shown->address);
+    shown->address = g_strdup(peer_address(peer));
+}
+
+static void emit_differences(BusPeers *self, Peer *peer, const char *path)
+{
+    char *names[5];
+
+    shown_update(g_hash_table_lookup(self->shown, peer_name(peer)), peer, names);
+    if (self->bus && names[0])
+        sd_bus_emit_properties_changed_strv(self->bus, path, INTERFACE, names);
+}
+
+/* FALSE: the peer is new, and all of it was told. */
+static gboolean is_shown(BusPeers *self, Peer *peer, const char *path)
+{
+    Shown *shown = g_hash_table_lookup(self->shown, peer_name(peer));
+    char *ignored[5];
+
+    if (shown)
+        return TRUE;
+    shown = g_new0(Shown, 1);
+    shown_update(shown, peer, ignored);
+    g_hash_table_insert(self->shown, g_strdup(peer_name(peer)), shown);
+    if (self->bus)
+        sd_bus_emit_object_added(self->bus, path);
+    return FALSE;
+}
+
+void bus_peer_sampled(BusPeers *self, Peer *peer)
 {
     char *path = NULL;
 
-    if (sd_bus_path_encode(PREFIX, peer_name(peer), &path) >= 0)
-        sd_bus_emit_properties_changed(bus, path, INTERFACE, "State", "Error", "Host", NULL);
+    if (sd_bus_path_encode(PREFIX, peer_name(peer), &path) >= 0 && is_shown(self, peer, path))
+        emit_differences(self, peer, path);
     free(path);
+}
+
+void bus_peer_changed(BusPeers *self, Peer *peer)
+{
+    char *path = NULL;
+
+    if (sd_bus_path_encode(PREFIX, peer_name(peer), &path) >= 0 && is_shown(self, peer, path)) {
+        if (self->bus)
+            sd_bus_emit_properties_changed(self->bus, path, INTERFACE, "State", "Error", "Host", NULL);
+        emit_differences(self, peer, path);
+    }
+    free(path);
+}
+
+static gboolean is_gone(void *name, void *shown, void *data)
+{
+    const BusPeers *self = data;
+    const Peer *peer = peers_by_name(self->peers, name);
+    char *path = NULL;
+
+    if (peer && strcmp(peer_name(peer), name) == 0)
+        return FALSE;
+    if (self->bus && sd_bus_path_encode(PREFIX, name, &path) >= 0)
+        sd_bus_emit_interfaces_removed(self->bus, path, INTERFACE, NULL);
+    free(path);
+    return TRUE;
+}
+
+void bus_peers_changed(BusPeers *self)
+{
+    g_hash_table_foreach_remove(self->shown, is_gone, self);
+    for (guint i = 0; i < peers_count(self->peers); i++)
+        bus_peer_sampled(self, peers_nth(self->peers, i));
+}
+
+/* ---- life cycle ---- */
+
+BusPeers *bus_peers_new(Peers *peers)
+{
+    BusPeers *self = g_new0(BusPeers, 1);
+
+    self->peers = peers;
+    self->shown = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, shown_free);
+    bus_peers_changed(self);
+    return self;
+}
+
+void bus_peers_free(BusPeers *self)
+{
+    if (!self)
+        return;
+    g_hash_table_unref(self->shown);
+    g_free(self);
+}
+
+int bus_peers_add(BusPeers *self, sd_bus *bus)
+{
+    int r = sd_bus_add_fallback_vtable(bus, NULL, PREFIX, INTERFACE, peer_vtable, on_find_peer, self);
+
+    if (r >= 0)
+        r = sd_bus_add_node_enumerator(bus, NULL, PREFIX, on_enumerate_peers, self);
+    if (r >= 0)
+        self->bus = bus;
+    return r;
+}
+
+void bus_peers_leave(BusPeers *self)
+{
+    self->bus = NULL;
 }

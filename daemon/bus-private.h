@@ -3,10 +3,12 @@
 
 /* What the files of bus-service share; nobody else includes it.
  *
- * bus-service.c: the connection and the name. bus-manager.c, bus-peer.c: one kind of object each, its vtable and its signals.
- * bus-reply.c: answers to method calls.
+ * bus-service.c: the connection and the name. bus-manager.c, bus-peer.c, bus-migration.c: one kind of object each, its vtable
+ * and its signals. bus-reply.c: answers to method calls.
  *
- * `params` of the *_add() functions is the vtables' data and must outlive the bus; they return sd-bus' negative errno or >= 0.
+ * The connection may be lost and opened again: what is kept between two signals is kept by BusPeers and BusMigrations, which
+ * outlive it. x_add() registers objects on a new connection and returns sd-bus' negative errno or >= 0; from then until x_leave()
+ * its signals go there.
  */
 
 #include <systemd/sd-bus.h>
@@ -20,8 +22,28 @@ void bus_send_reply(sd_bus_message *call, GVariant *body);
 int bus_reply_error(sd_bus_message *call, const GError *error);
 int bus_reply_invalid(sd_bus_message *call, const char *message);
 
+/* `params` must outlive the bus. */
 int bus_manager_add(sd_bus *bus, BusServiceParams *params);
 void bus_manager_changed(sd_bus *bus);
 
-int bus_peers_add(sd_bus *bus, BusServiceParams *params);
-void bus_peer_changed(sd_bus *bus, Peer *peer);
+typedef struct BusPeers BusPeers;
+
+/* `peers` must outlive it. */
+BusPeers *bus_peers_new(Peers *peers);
+void bus_peers_free(BusPeers *self);
+int bus_peers_add(BusPeers *self, sd_bus *bus);
+void bus_peers_leave(BusPeers *self);
+void bus_peers_changed(BusPeers *self);             /* some were added or removed, or have another address */
+void bus_peer_changed(BusPeers *self, Peer *peer);  /* its state or facts */
+void bus_peer_sampled(BusPeers *self, Peer *peer);  /* signals if more than the bounds of its relation changed */
+
+/* So many of the newest records are objects. Those still under way stay while there is place. */
+#define BUS_MIGRATIONS_MAX 64
+
+typedef struct BusMigrations BusMigrations;
+
+/* Watches `ledger`, which must outlive it. */
+BusMigrations *bus_migrations_new(Ledger *ledger);
+void bus_migrations_free(BusMigrations *self);
+int bus_migrations_add(BusMigrations *self, sd_bus *bus);
+void bus_migrations_leave(BusMigrations *self);

@@ -15,6 +15,8 @@ struct BusService {
     sd_bus *bus;
     GSource *source;
     guint reopen_source;
+    BusPeers *peers;
+    BusMigrations *migrations;
 };
 
 static gboolean open_bus(BusService *service, GError **error);
@@ -34,6 +36,8 @@ static gboolean on_reopen(void *data)
 
 static void close_bus(BusService *service)
 {
+    bus_peers_leave(service->peers);
+    bus_migrations_leave(service->migrations);
     g_clear_pointer(&service->source, sd_source_remove);
     g_clear_pointer(&service->bus, sd_bus_close_unref);
 }
@@ -73,7 +77,9 @@ static int add_objects(BusService *service)
     int r = bus_manager_add(bus, &service->params);
 
     if (r >= 0)
-        r = bus_peers_add(bus, &service->params);
+        r = bus_peers_add(service->peers, bus);
+    if (r >= 0)
+        r = bus_migrations_add(service->migrations, bus);
     if (r >= 0)
         r = sd_bus_add_object_manager(bus, NULL, BUS_ROOT);
     if (r >= 0 && service->params.log)
@@ -104,6 +110,8 @@ BusService *bus_service_new(const BusServiceParams *params, GError **error)
     g_autoptr(BusService) service = g_new0(BusService, 1);
 
     service->params = *params;
+    service->peers = bus_peers_new(params->peers);
+    service->migrations = bus_migrations_new(params->ledger);
     if (!open_bus(service, error))
         return NULL;
     return g_steal_pointer(&service);
@@ -117,13 +125,27 @@ void bus_service_free(BusService *service)
     if (service->bus)
         sd_bus_flush(service->bus); /* replies that are ready still go out */
     close_bus(service);
+    bus_migrations_free(service->migrations);
+    bus_peers_free(service->peers);
     g_free(service);
+}
+
+void bus_service_peers_changed(BusService *service)
+{
+    if (service)
+        bus_peers_changed(service->peers);
 }
 
 void bus_service_peer_changed(BusService *service, Peer *peer)
 {
-    if (service && service->bus && peer)
-        bus_peer_changed(service->bus, peer);
+    if (service)
+        bus_peer_changed(service->peers, peer);
+}
+
+void bus_service_peer_sampled(BusService *service, Peer *peer)
+{
+    if (service)
+        bus_peer_sampled(service->peers, peer);
 }
 
 void bus_service_manager_changed(BusService *service)

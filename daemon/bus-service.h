@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* org.tbsyncd1 on the system bus: vtables of Manager and Peer. Thin handlers: read arguments,
- * validate, call one function, reply.
+/* org.tbsyncd1 on the system bus: the objects Manager, Peer and Migration. Thin handlers: read arguments, validate, call one
+ * function, reply. Migrations are taken from the ledger, which is watched.
  *
  * Contract: data/dbus-1/org.tbsyncd1.xml. Who may call what is the bus policy's to say
  * (data/dbus-1/org.tbsyncd1.conf). A lost bus is opened again every second; the daemon works on
@@ -55,6 +55,8 @@ BusService *bus_service_new(const BusServiceParams *params, GError **error);
 void bus_service_free(BusService *service);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BusService, bus_service_free)
 
-/* Signals. peer == NULL: the set of peers changed. */
+/* Signals; service: (nullable). */
+void bus_service_peers_changed(BusService *service); /* the set of peers, or their addresses */
 void bus_service_peer_changed(BusService *service, Peer *peer);
+void bus_service_peer_sampled(BusService *service, Peer *peer); /* costs no signal if only bounds changed */
 void bus_service_manager_changed(BusService *service);

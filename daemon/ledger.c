@@ -32,6 +32,8 @@ struct Ledger {
     GThreadPool *writer;
     GMutex lock;         /* guards pending */
     GHashTable *pending; /* path -> text not yet on disk; "" text means removal */
+    LedgerChanged changed;
+    void *changed_data;
 };
 
 static void job_free(Job *job)
@@ -209,11 +211,24 @@ static gboolean load_ids(Ledger *ledger, GError **error)
     return TRUE;
 }
 
+void ledger_watch(Ledger *ledger, LedgerChanged changed, void *data)
+{
+    ledger->changed = changed;
+    ledger->changed_data = data;
+}
+
+static void tell(const Ledger *ledger, const char *id, JsonObject *record)
+{
+    if (ledger->changed)
+        ledger->changed(id, record, ledger->changed_data);
+}
+
 static void trim(Ledger *ledger)
 {
     while (ledger->ids->len > ledger->max_records) {
         const char *id = g_ptr_array_index(ledger->ids, 0);
 
+        tell(ledger, id, NULL);
         submit(ledger, g_strdup_printf("%s/%s.json", ledger->migrations, id), NULL, NULL);
         g_ptr_array_remove_index(ledger->ids, 0);
     }
@@ -294,6 +309,7 @@ void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record,
         insert_id(ledger, id);
     submit(ledger, g_strdup_printf("%s/%s.json", ledger->migrations, id),
            json_to_string(node, FALSE), task);
+    tell(ledger, id, record);
     trim(ledger);
 }
 

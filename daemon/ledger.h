@@ -35,6 +35,11 @@ Ledger *ledger_new(const char *directory, guint max_records, GError **error);
 void ledger_free(Ledger *ledger);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ledger, ledger_free)
 
+/* Told of each record that is stored, before ledger_put_async() returns; record == NULL: the oldest one, which is removed to make
+ * place. (transfer none). Main thread. One watcher; changed == NULL: nobody. */
+typedef void (*LedgerChanged)(const char *id, JsonObject *record, void *data);
+void ledger_watch(Ledger *ledger, LedgerChanged changed, void *data);
+
 /* A new, unused id for a question asked at real_ns about the guest `uuid`, which is after all others whatever the clock says.
  * (transfer full) */
 char *ledger_new_id(Ledger *ledger, gint64 real_ns, const char *uuid);

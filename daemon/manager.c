@@ -164,15 +164,20 @@ static void on_peer_sampled(Peer *peer, void *data)
                                                     .state = peer_state(peer),
                                                     .error = peer_error(peer),
                                                     .fault = peer_relation(peer).fault });
+    bus_service_peer_sampled(manager->bus, peer);
 }
 
 static void on_peer_changed(Peer *peer, void *data)
 {
     Manager *manager = data;
 
-    if (peer)
+    if (peer) {
+        bus_service_peer_changed(manager->bus, peer);
         on_peer_sampled(peer, data);
-    bus_service_peer_changed(manager->bus, peer);
+    } else {
+        bus_service_peers_changed(manager->bus);
+        bus_service_manager_changed(manager->bus); /* Listen */
+    }
 }
 
 /* Discover= names other peers than before. */

@@ -238,6 +238,14 @@ static void assert_same_interface(GDBusInterfaceInfo *contract, GDBusInterfaceIn
     }
     for (guint i = 0; served->methods && served->methods[i]; i++)
         n--;
+    for (guint i = 0; contract->signals && contract->signals[i]; i++, n++) {
+        GDBusSignalInfo *signal = g_dbus_interface_info_lookup_signal(served, contract->signals[i]->name);
+
+        g_assert_nonnull(signal);
+        assert_same_args(contract->signals[i]->args, signal->args);
+    }
+    for (guint i = 0; served->signals && served->signals[i]; i++)
+        n--;
     for (guint i = 0; contract->properties && contract->properties[i]; i++, n++) {
         GDBusPropertyInfo *a = contract->properties[i];
         GDBusPropertyInfo *b = g_dbus_interface_info_lookup_property(served, a->name);
@@ -252,21 +260,64 @@ static void assert_same_interface(GDBusInterfaceInfo *contract, GDBusInterfaceIn
     g_assert_cmpuint(n, ==, 0); /* nothing is served that the contract does not name */
 }
 
+static GVariant *guest_of(const char *uuid)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    if (uuid)
+        g_variant_builder_add(&dict, "{sv}", "uuid", g_variant_new_string(uuid));
+    g_variant_builder_add(&dict, "{sv}", "arch", g_variant_new_string("ppc64"));
+    g_variant_builder_add(&dict, "{sv}", "machine_type", g_variant_new_string("pseries-7.2"));
+    return g_variant_new("(a{sv})", &dict);
+}
+
+/* Of one interface of ours at `path`; all others there are standard ones. */
+static void assert_served(Fixture *f, GDBusNodeInfo *contract, const char *name, const char *path)
+{
+    g_autoptr(GDBusNodeInfo) served = introspect(f, path);
+
+    assert_same_interface(g_dbus_node_info_lookup_interface(contract, name), g_dbus_node_info_lookup_interface(served, name));
+    for (guint i = 0; served->interfaces[i]; i++)
+        g_assert_true(g_str_equal(served->interfaces[i]->name, name) ||
+                      g_str_has_prefix(served->interfaces[i]->name, "org.freedesktop.DBus."));
+}
+
+/* (transfer full): the id of its record. */
+static char *refuse_migration(Fixture *f)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = call_on(f, ROOT, MANAGER "/CheckIncoming",
+                                         guest_of("5A5A5A5A-1111-4222-8333-00000000BEEF"), &error);
+    const char *decision;
+    char *id;
+
+    g_assert_no_error(error);
+    g_variant_get_child(answer, 0, "&s", &decision);
+    g_assert_cmpstr(decision, ==, "block");
+    g_variant_get_child(answer, 3, "s", &id);
+    return id;
+}
+
 static void test_vtables_are_the_contract(Fixture *f, gconstpointer data)
 {
-    g_autofree char *xml = NULL;
+    g_autofree char *xml = NULL, *id = refuse_migration(f), *path = NULL;
     g_autoptr(GError) error = NULL;
-    g_autoptr(GDBusNodeInfo) contract = NULL, root = introspect(f, ROOT),
-                             peer = introspect(f, ROOT "/peer/alpha");
+    g_autoptr(GDBusNodeInfo) contract = NULL;
+    char *encoded = NULL;
 
     g_file_get_contents(SOURCE_ROOT "/data/dbus-1/org.tbsyncd1.xml", &xml, NULL, &error);
     g_assert_no_error(error);
     contract = g_dbus_node_info_new_for_xml(xml, &error);
     g_assert_no_error(error);
-    assert_same_interface(g_dbus_node_info_lookup_interface(contract, MANAGER),
-                          g_dbus_node_info_lookup_interface(root, MANAGER));
-    assert_same_interface(g_dbus_node_info_lookup_interface(contract, "org.tbsyncd1.Peer"),
-                          g_dbus_node_info_lookup_interface(peer, "org.tbsyncd1.Peer"));
+    g_assert_cmpint(sd_bus_path_encode(ROOT "/migration", id, &encoded), >=, 0);
+    path = g_strdup(encoded);
+    free(encoded);
+    assert_served(f, contract, MANAGER, ROOT);
+    assert_served(f, contract, "org.tbsyncd1.Peer", ROOT "/peer/alpha");
+    assert_served(f, contract, "org.tbsyncd1.Migration", path);
+    for (guint i = 0; contract->interfaces[i]; i++)
+        g_assert_cmpuint(i, <, 3);
 }
 
 static void test_peers_are_managed_objects(Fixture *f, gconstpointer data)
@@ -319,18 +370,6 @@ static void test_log_level_is_set_at_run_time(Fixture *f, gconstpointer data)
     g_assert_cmpstr(log_level(f->log), ==, "debug");
 }
 
-static GVariant *guest_of(const char *uuid)
-{
-    GVariantBuilder dict;
-
-    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
-    if (uuid)
-        g_variant_builder_add(&dict, "{sv}", "uuid", g_variant_new_string(uuid));
-    g_variant_builder_add(&dict, "{sv}", "arch", g_variant_new_string("ppc64"));
-    g_variant_builder_add(&dict, "{sv}", "machine_type", g_variant_new_string("pseries-7.2"));
-    return g_variant_new("(a{sv})", &dict);
-}
-
 static void test_wrong_arguments_have_their_own_errors(Fixture *f, gconstpointer data)
 {
     assert_fails(f, MANAGER "/CheckIncoming", guest_of(NULL), "org.tbsyncd1.Error.Invalid");
@@ -355,16 +394,11 @@ static void test_wrong_arguments_have_their_own_errors(Fixture *f, gconstpointer
 static void test_refused_migration_is_listed(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) answer = call_on(f, ROOT, MANAGER "/CheckIncoming",
-                                         guest_of("5A5A5A5A-1111-4222-8333-00000000BEEF"), &error);
     g_autoptr(GVariant) list = NULL, record = NULL;
     g_autofree const char **records = NULL;
-    const char *decision, *id, *text;
+    g_autofree char *id = refuse_migration(f);
+    const char *text;
 
-    g_assert_no_error(error);
-    g_variant_get_child(answer, 0, "&s", &decision);
-    g_variant_get_child(answer, 3, "&s", &id);
-    g_assert_cmpstr(decision, ==, "block");
     list = call_on(f, ROOT, MANAGER "/ListMigrations", g_variant_new("(u)", 5), &error);
     g_assert_no_error(error);
     g_variant_get(list, "(^a&s)", &records);
@@ -400,27 +434,93 @@ static void test_reload_tells_why_it_failed(Fixture *f, gconstpointer data)
     g_assert_cmpuint(f->reloads, ==, 2);
 }
 
+/* "PATH NAME", and with PropertiesChanged what changed. */
 static void on_signal(GDBusConnection *connection, const char *sender, const char *path,
                       const char *interface, const char *name, GVariant *parameters, void *data)
 {
-    g_free(*(char **)data);
-    *(char **)data = g_strdup(path);
+    g_autoptr(GVariant) dict = NULL;
+    GString *text = g_string_new(NULL);
+    GVariantIter iter;
+    const char *word;
+
+    if (g_str_equal(name, "PropertiesChanged")) {
+        g_string_printf(text, "%s changed", path);
+        dict = g_variant_get_child_value(parameters, 1);
+        g_variant_iter_init(&iter, dict);
+        while (g_variant_iter_next(&iter, "{&sv}", &word, NULL))
+            g_string_append_printf(text, " %s", word);
+    } else {
+        g_variant_get_child(parameters, 0, "&o", &word);
+        g_string_printf(text, "%s %s", word, name);
+    }
+    g_ptr_array_add(data, g_string_free(text, FALSE));
+}
+
+/* (transfer full) of what on_signal() says, as it comes in. */
+static GPtrArray *listen_to_signals(Fixture *f)
+{
+    GPtrArray *heard = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < 2; i++)
+        g_dbus_connection_signal_subscribe(f->client, "org.tbsyncd1",
+                                           i == 0 ? "org.freedesktop.DBus.Properties" : "org.freedesktop.DBus.ObjectManager", NULL,
+                                           NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, heard, NULL);
+    g_variant_unref(call_on(f, ROOT, "org.freedesktop.DBus.Peer/Ping", NULL, NULL));
+    return heard;
+}
+
+static gboolean was_heard(const GPtrArray *heard, const char *what)
+{
+    for (guint i = 0; i < heard->len; i++)
+        if (g_str_equal(heard->pdata[i], what))
+            return TRUE;
+    return FALSE;
 }
 
 static void test_changes_are_signalled(Fixture *f, gconstpointer data)
 {
-    char *path = NULL;
-    guint id = g_dbus_connection_signal_subscribe(
-        f->client, "org.tbsyncd1", "org.freedesktop.DBus.Properties", "PropertiesChanged", NULL,
-        NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, &path, NULL);
-    g_autoptr(GVariant) barrier = call_on(f, ROOT, "org.freedesktop.DBus.Peer/Ping", NULL, NULL);
+    g_autoptr(GPtrArray) heard = listen_to_signals(f);
 
     bus_service_peer_changed(f->service, peers_by_name(f->node.peers, "alpha"));
-    WAIT_UNTIL(g_strcmp0(path, ROOT "/peer/alpha") == 0);
+    WAIT_UNTIL(was_heard(heard, ROOT "/peer/alpha changed State Error Host"));
     bus_service_manager_changed(f->service);
-    WAIT_UNTIL(g_strcmp0(path, ROOT) == 0);
-    g_dbus_connection_signal_unsubscribe(f->client, id);
-    g_free(path);
+    WAIT_UNTIL(was_heard(heard, ROOT " changed Host LibvirtState LibvirtError TimingEvents Listen KvmNote"));
+}
+
+static void test_samples_are_signalled_if_the_relation_changes_its_state(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) heard = listen_to_signals(f);
+    Peer *peer = peers_by_name(f->node.peers, "alpha");
+    RelationParams params = { .timebase_hz = 512000000, .drift_ppb = 100000 };
+    Exchange exchange = { .l1 = { 1 }, .r2 = { 5 }, .r3 = { 6 }, .l4 = { 20 } };
+
+    relation_init(&peer->relation, &params);
+    peer->has_relation = TRUE;
+    bus_service_peer_sampled(f->service, peer); /* nothing but that nothing is known */
+    peer->relation_state = relation_add(&peer->relation, &exchange);
+    bus_service_peer_sampled(f->service, peer);
+    bus_service_peer_sampled(f->service, peer);
+    WAIT_UNTIL(was_heard(heard, ROOT "/peer/alpha changed RelationState"));
+    g_variant_unref(call_on(f, ROOT, "org.freedesktop.DBus.Peer/Ping", NULL, NULL));
+    g_assert_cmpuint(heard->len, ==, 1);
+}
+
+static void test_peers_come_and_go_with_a_reload(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) heard = listen_to_signals(f);
+    ConfigPeer *peer = &f->node.peer_configs[0];
+    char *name = peer->name;
+
+    peer->name = (char *)"gamma";
+    peers_reload(f->node.peers, &f->node.config, f->node.tls);
+    bus_service_peers_changed(f->service);
+    WAIT_UNTIL(was_heard(heard, ROOT "/peer/alpha InterfacesRemoved"));
+    WAIT_UNTIL(was_heard(heard, ROOT "/peer/gamma InterfacesAdded"));
+    peer->port++;
+    peers_reload(f->node.peers, &f->node.config, f->node.tls);
+    bus_service_peers_changed(f->service);
+    WAIT_UNTIL(was_heard(heard, ROOT "/peer/gamma changed Address"));
+    peer->name = name;
 }
 
 static void test_bus_that_went_away_is_told(Fixture *f, gconstpointer data)
@@ -446,6 +546,8 @@ int main(int argc, char **argv)
     ADD("diagnosis-is-handed-on", test_diagnosis_is_handed_on);
     ADD("reload-tells-why-it-failed", test_reload_tells_why_it_failed);
     ADD("changes-are-signalled", test_changes_are_signalled);
+    ADD("samples-are-signalled-if-the-relation-changes-its-state", test_samples_are_signalled_if_the_relation_changes_its_state);
+    ADD("peers-come-and-go-with-a-reload", test_peers_come_and_go_with_a_reload);
     ADD("bus-that-went-away-is-told", test_bus_that_went_away_is_told);
     return g_test_run();
 }
