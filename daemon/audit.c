@@ -4,7 +4,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "json-text.h"
+#include "left-open.h"
 
 /* How many of the newest records are looked at for ones that were left open. */
 #define LEFT_OPEN_SEARCH 256
@@ -33,6 +33,7 @@ struct Audit {
     AuditParams params;
     char *plans;
     GHashTable *open; /* uuid -> Open */
+    LeftOpen *left_open;
 };
 
 static void open_free(void *pointer)
@@ -433,25 +434,9 @@ guint audit_open_count(const Audit *audit)
     return g_hash_table_size(audit->open);
 }
 
-static void close_left_open(Audit *audit, const char *id)
-{
-    g_autofree char *text = ledger_get(audit->params.ledger, id, NULL);
-    g_autoptr(JsonParser) parser = json_parser_new();
-    JsonObject *record = text ? json_text_parse_object(parser, text, strlen(text), NULL) : NULL;
-    JsonNode *member = record ? json_object_get_member(record, "state") : NULL;
-    const char *state = member && JSON_NODE_HOLDS_VALUE(member) ? json_node_get_string(member) : NULL;
-
-    /* NULL where it is no string */
-    if (!state || (strcmp(state, "planned") != 0 && strcmp(state, "arriving") != 0))
-        return;
-    record_set_state(record, RECORD_INTERRUPTED);
-    ledger_put_async(audit->params.ledger, id, record, NULL, NULL);
-}
-
 Audit *audit_new(const AuditParams *params)
 {
     Audit *audit = g_new0(Audit, 1);
-    g_autoptr(GPtrArray) ids = ledger_ids(params->ledger, LEFT_OPEN_SEARCH);
 
     audit->params = *params;
     audit->plans = g_build_filename(params->runtime_directory, "plans", NULL);
@@ -465,8 +450,7 @@ Audit *audit_new(const AuditParams *params)
     audit->open = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, open_free);
     if (g_mkdir_with_parents(audit->plans, 0755) < 0)
         g_warning("cannot create %s: plans will not be published there", audit->plans);
-    for (guint i = 0; i < ids->len; i++)
-        close_left_open(audit, g_ptr_array_index(ids, i));
+    audit->left_open = left_open_new(params->ledger, LEFT_OPEN_SEARCH);
     return audit;
 }
 
@@ -476,6 +460,7 @@ void audit_free(Audit *audit)
         return;
     g_hash_table_remove_all(audit->open);
     g_hash_table_unref(audit->open);
+    left_open_free(audit->left_open);
     g_free(audit->plans);
     g_free(audit);
 }

@@ -59,7 +59,7 @@ typedef struct AuditParams {
     void *data;
 } AuditParams;
 
-/* Records left open by an earlier process are closed as "interrupted". */
+/* Records left open by an earlier process are closed as "interrupted", one after the other from the loop. */
 Audit *audit_new(const AuditParams *params);
 void audit_free(Audit *audit);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Audit, audit_free)

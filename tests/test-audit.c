@@ -426,6 +426,8 @@ static void test_restart_closes_what_was_open(Fixture *f, gconstpointer data)
     open_record(f, "c");
     stop(f);
     start(f);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
     assert_state(f, "a", "expired");
     assert_state(f, "b", "completed");
     assert_state(f, "c", "interrupted");

@@ -55,6 +55,8 @@ static void restart(Ledger *ledger)
     fuzz_check_guest(&guest);
     if (ledger_get_guest(ledger, UUID, &entry))
         ledger_put_guest(ledger, UUID, &entry);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
     audit_free(audit);
 }
 
