@@ -2,12 +2,14 @@
 
 /* The process: options, signals, readiness, watchdog, exit code. Nothing else. */
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "error.h"
@@ -168,6 +170,11 @@ int main(int argc, char **argv)
     if (version) {
         printf("tbsyncd %s\n", TBSYNCD_VERSION);
         return EXIT_SUCCESS;
+    }
+    /* the default file may be missing, one that was asked for may not */
+    if (config_file && access(config_file, F_OK) < 0) {
+        g_printerr("tbsyncd: %s: %s\n", config_file, g_strerror(errno));
+        return EX_CONFIG;
     }
     if (!config_file)
         config_file = g_strdup(TBSYNCD_CONFIG_FILE);
