@@ -9,6 +9,7 @@
 #include "link-cert.h"
 #include "link-names.h"
 #include "link.h"
+#include "tbsyncd-config.h"
 
 #define EXPIRY_NOTICE_NS (30 * 86400 * NS_PER_S)
 
@@ -348,6 +349,9 @@ static void check_relation(Examination *e)
 
 /* ---- the table ---- */
 
+/* tbsyncd's user has no right to libvirt's read-write connection, unless the administrator gives it. */
+#define ALLOW_READ_WRITE "install -m 644 " TBSYNCD_POLKIT_RULE " /etc/polkit-1/rules.d/"
+
 static const Check checks[] = {
     { "hook-missing", "error", check_hook_missing, "apt-get install --reinstall tbsyncd; systemctl reload libvirtd" },
     { "hook-not-executable", "error", check_hook_mode, "chmod 755 {}; systemctl reload libvirtd" },
@@ -363,8 +367,8 @@ static const Check checks[] = {
     { "state-not-writable", "error", check_state_directory, "chown tbsyncd: {}; chmod 700 {}" },
     { "libvirt-away", "error", check_libvirt, "systemctl status libvirtd; virsh -c {} uri" },
     { "libvirt-off", "warn", check_libvirt_off, "set {} and type: systemctl restart tbsyncd" },
-    { "timing-failed", "warn", check_timing, "see the access to libvirt's read-write socket: ls -l /run/libvirt/libvirt-sock" },
-    { "timing-off", "note", check_timing_off, "set {}yes in tbsyncd.conf" },
+    { "timing-failed", "warn", check_timing, ALLOW_READ_WRITE "; systemctl restart tbsyncd" },
+    { "timing-off", "note", check_timing_off, "set {}yes in tbsyncd.conf, and: " ALLOW_READ_WRITE },
     { "kvm-missing", "warn", check_kvm, "modprobe kvm_hv; ls -l /dev/kvm" },
     { "kvm-pr", "error", check_kvm_pr, "modprobe -r kvm_pr; modprobe kvm_hv" },
     { "timebase-offset-missing", "error", check_tb_offset, "boot a kernel from 3.14 on" },

@@ -141,6 +141,41 @@ def pki(tap, host):
     host.must("systemctl", "start", "tbsyncd")
 
 
+def timing_events(tap, host):
+    """libvirt's read-write connection is not for tbsyncd, until the administrator does what doctor says."""
+    def wanted():
+        return {row["code"]: row["advice"] for row in json.loads(host.run("tbsyncctl", "doctor", "--json").out or "[]")}
+
+    def received():
+        return host.run("busctl", "--system", "get-property", "org.tbsyncd1", "/org/tbsyncd1", "org.tbsyncd1.Manager",
+                        "TimingEvents").out.strip() == "b true"
+
+    host.must("sed", "-i", 's/^auth_unix_rw = .*/auth_unix_rw = "polkit"/', "/etc/libvirt/libvirtd.conf")
+    host.must("systemctl", "restart", "libvirtd")
+    host.config("timing", "[Libvirt]\nTimingEvents=yes\n")
+    host.must("systemctl", "restart", "tbsyncd")
+    advice = labtest.wait_until("doctor to miss the timing events", lambda: wanted().get("timing-failed"))
+    tap.ok(not received(), "polkit does not let tbsyncd manage guests")
+    result = host.run("sh", "-c", advice)
+    tap.ok(result.status == 0, f"what doctor says can be typed: {advice}", result)
+    labtest.wait_until("timing events", received)
+    tap.ok("timing-failed" not in wanted(), "with the rule the events come")
+    result = host.run("virsh", "-q", "-c", "qemu:///system", "list", user="nobody")
+    tap.ok(result.status != 0, "and nobody else may more than before", result)
+    host.must("rm", "/etc/polkit-1/rules.d/60-tbsyncd-libvirt.rules")
+    host.config("timing", None)
+    host.must("sed", "-i", 's/^auth_unix_rw = .*/auth_unix_rw = "none"/', "/etc/libvirt/libvirtd.conf")
+    host.must("systemctl", "restart", "libvirtd", "tbsyncd")
+
+
+def hardened(tap, host):
+    """As systemd counts it on the running unit, drop-ins and defaults of this machine included."""
+    result = host.run("systemd-analyze", "security", "--no-pager", "--threshold=15", "tbsyncd.service")
+    exposure = re.search(r"exposure level for tbsyncd\.service: ([\d.]+)", result.text)
+    tap.ok(result.status == 0 and exposure and float(exposure.group(1)) <= 1.5,
+           f"systemd-analyze security: {exposure.group(1) if exposure else 'no figure'}, at most 1.5", result.text[-400:])
+
+
 def migrates(tap, alpha, beta):
     alpha.wait_linked("beta")
     beta.wait_linked("alpha")
@@ -179,11 +214,13 @@ def rebooted(tap, lab, host):
 def story(tap, lab, alpha, beta):
     enabled(tap, alpha, beta)
     unprivileged(tap, beta)
+    hardened(tap, beta)
     service(tap, beta)
     bus_rights(tap, beta)
     log_level(tap, beta)
     port_is_kept(tap, beta, alpha)
     migrates(tap, alpha, beta)
+    timing_events(tap, beta)
     watched(tap, beta)
     revoked(tap, lab, beta, alpha)
     pki(tap, beta)
