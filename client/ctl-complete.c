@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <stdio.h>
+#include <string.h>
 
 #include "ctl-bus.h"
 #include "ctl-fleet.h"
@@ -10,7 +11,9 @@
 #include "findings.h"
 
 const char ctl_complete_help[] =
-    "For shells: one name a line of what can stand on a command line. Says nothing where nothing can be known.\n";
+    "For shells. \"verbs\": each verb, a tab and what it does. \"argument VERB N\": one name a line of what can stand there as the\n"
+    "N-th argument, from 0; a line \"/\" says that a file can, too. \"peers\", \"guests\", \"migrations\", \"codes\": one name a line.\n"
+    "Says nothing where nothing can be known.\n";
 
 /* Names come from other hosts, and go into a shell: nothing but what needs no quotes. */
 static void print_name(const char *name)
@@ -52,26 +55,85 @@ static void complete_codes(Ctl *ctl)
         print_name(finding_code_name((FindingCode)code));
 }
 
+static void complete_verb_names(Ctl *ctl)
+{
+    for (const CtlVerb *verb = ctl->verbs; verb->name != NULL; verb++)
+        if (!verb->hidden)
+            print_name(verb->name);
+}
+
+static void complete_verbs(Ctl *ctl)
+{
+    for (const CtlVerb *verb = ctl->verbs; verb->name != NULL; verb++)
+        if (!verb->hidden)
+            printf("%s\t%s\n", verb->name, verb->summary);
+}
+
+static void complete_files(Ctl *ctl)
+{
+    printf("/\n");
+}
+
+typedef struct Words {
+    const char *word;
+    void (*run)(Ctl *ctl);
+} Words;
+
+static gboolean run_words(Ctl *ctl, const Words *words, const char *word)
+{
+    while (words->word != NULL && !g_str_equal(words->word, word))
+        words++;
+    if (words->word != NULL)
+        words->run(ctl);
+    return words->word != NULL;
+}
+
+/* The n-th word of a synopsis, "ID|FILE" of "[ID|FILE]"; the last one for ever if it ends in "...". (transfer full) (nullable) */
+static char *synopsis_word(const char *synopsis, guint64 n)
+{
+    g_auto(GStrv) words = g_strsplit(synopsis, " ", -1);
+    guint count = g_strv_length(words);
+    guint64 at = count > 0 && n >= count && strstr(words[count - 1], "...") != NULL ? count - 1 : n;
+
+    return at < count ? g_strdup(g_strdelimit(words[at], "[].", ' ')) : NULL;
+}
+
+/* What can stand there is what the table of verbs says. */
+static void complete_argument(Ctl *ctl, const char *name, guint64 n)
+{
+    static const Words words[] = {
+        { "PEER", complete_peers },     { "HOST", complete_peers }, { "GUEST", complete_guests },     { "ID", complete_migrations },
+        { "CODE", complete_codes },     { "FILE", complete_files }, { "VERB", complete_verb_names }, { NULL },
+    };
+    const CtlVerb *verb = ctl->verbs;
+
+    while (verb->name != NULL && (verb->hidden || !g_str_equal(verb->name, name)))
+        verb++;
+    if (verb->name == NULL)
+        return;
+    g_autofree char *word = synopsis_word(verb->synopsis, n);
+    g_auto(GStrv) choices = g_strsplit(word != NULL ? word : "", "|", -1);
+    for (guint i = 0; choices[i] != NULL; i++)
+        run_words(ctl, words, g_strstrip(choices[i]));
+}
+
 int ctl_complete(Ctl *ctl, int argc, char **argv)
 {
-    static const struct {
-        const char *word;
-        void (*run)(Ctl *ctl);
-    } words[] = {
-        { "peers", complete_peers },
-        { "guests", complete_guests },
-        { "migrations", complete_migrations },
-        { "codes", complete_codes },
+    static const Words words[] = {
+        { "verbs", complete_verbs },           { "peers", complete_peers }, { "guests", complete_guests },
+        { "migrations", complete_migrations }, { "codes", complete_codes }, { NULL },
     };
     int exit_code = CTL_EXIT_OK;
+    guint64 n;
 
-    if (!ctl_options(ctl, NULL, &(CtlArguments){ &argc, &argv, 1, 1 }, &exit_code))
+    if (!ctl_options(ctl, NULL, &(CtlArguments){ &argc, &argv, 1, 3 }, &exit_code))
         return exit_code;
-    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
-        if (!g_str_equal(argv[1], words[i].word))
-            continue;
-        words[i].run(ctl);
+    if (argc == 2 && run_words(ctl, words, argv[1]))
         return CTL_EXIT_OK;
-    }
-    return ctl_fail_usage(ctl, "\"%s\" is not peers, guests, migrations or codes", argv[1]);
+    if (argc != 4 || !g_str_equal(argv[1], "argument"))
+        return ctl_fail_usage(ctl, "\"%s\" is not verbs, argument VERB N, peers, guests, migrations or codes", argv[1]);
+    if (!g_ascii_string_to_unsigned(argv[3], 10, 0, G_MAXINT, &n, NULL))
+        return ctl_fail_usage(ctl, "\"%s\" is no number of an argument", argv[3]);
+    complete_argument(ctl, argv[2], n);
+    return CTL_EXIT_OK;
 }

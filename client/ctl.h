@@ -26,7 +26,8 @@ enum {
 typedef enum CtlColor { CTL_COLOR_AUTO, CTL_COLOR_ALWAYS, CTL_COLOR_NEVER } CtlColor;
 
 typedef struct Ctl {
-    const CtlVerb *verb; /* that is running */
+    const CtlVerb *verb;  /* that is running */
+    const CtlVerb *verbs; /* all of them; ends with one without a name */
     gboolean json;       /* --json */
     gboolean no_legend;  /* --no-legend: tables without head and foot */
     gboolean no_pager;   /* --no-pager */

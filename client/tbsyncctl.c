@@ -29,7 +29,7 @@ static const CtlVerb verbs[] = {
     { "judge", "[FILE]", "Judge cases from a file, one JSON object a line", ctl_judge_help, ctl_judge },
     { "replay", "[ID|FILE]", "Compute a recorded migration, or recorded exchanges, again", ctl_replay_help, ctl_replay },
     { "explain", "[CODE]", "Explain a finding code, or list all of them", ctl_explain_help, ctl_explain },
-    { "complete", "WORD", "Print names for the shell", ctl_complete_help, ctl_complete, .hidden = TRUE },
+    { "complete", "WHAT [VERB N]", "Print names for the shell", ctl_complete_help, ctl_complete, .hidden = TRUE },
     { "hook", "NAME OP SUB EXTRA", "Decide for libvirt's hook", ctl_hook_help, ctl_hook },
     { "help", "[VERB]", "Show this help, or that of a verb", "", run_help },
     { NULL },
@@ -147,7 +147,7 @@ static int parse_own_options(Ctl *ctl, int argc, char **argv, int *ret_exit)
 
 int main(int argc, char **argv)
 {
-    Ctl ctl = { .color = CTL_COLOR_AUTO };
+    Ctl ctl = { .color = CTL_COLOR_AUTO, .verbs = verbs };
     int exit_code;
 
     setlocale(LC_ALL, "");

@@ -28,7 +28,7 @@ offers() {
     fi
 }
 
-echo 1..9
+echo 1..10
 offers "a verb is completed" "matrix" tbsyncctl mat
 offers "a verb is completed behind an option" "baseline" tbsyncctl --json base
 offers "hidden verbs are not offered" "" tbsyncctl compl
@@ -36,6 +36,7 @@ offers "help takes verbs" "doctor" tbsyncctl help doc
 offers "options are those of the verb" "--assume" tbsyncctl check --as
 offers "options of all verbs are offered, too" "--no-legend --no-pager" tbsyncctl peers --no-
 offers "explain takes finding codes" "deadline" tbsyncctl explain dead
+offers "files are offered where they can stand" "$0" tbsyncctl judge "${0%.sh}"
 offers "without a daemon there are no names" "" tbsyncctl peers ""
 offers "nothing stands behind a verb without arguments" "" tbsyncctl status ""
 exit $status

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# bash completion for tbsyncctl; verbs and options come from its own help, names from the running tbsyncd
+# bash completion for tbsyncctl; what can stand where is tbsyncctl's own knowledge, names come from the running tbsyncd
 
 _tbsyncctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} verb='' n=0 i words=''
@@ -12,23 +12,17 @@ _tbsyncctl() {
                 ;;
         esac
     done
-    case $cur in
+    case $cur:$verb in
         -*)
             # shellcheck disable=SC2086
             words=$(tbsyncctl $verb --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z-]+' | tr -d ' ,' | sort -u)
             ;;
-        *)
-            case $verb:$n in
-                :*) words=$(tbsyncctl --help 2>/dev/null | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\).*/\1/p') ;;
-                check:0) words=$(tbsyncctl complete guests 2>/dev/null) ;;
-                check:1 | peers:0 | baseline:*) words=$(tbsyncctl complete peers 2>/dev/null) ;;
-                show:0) words=$(tbsyncctl complete migrations 2>/dev/null) ;;
-                explain:0) words=$(tbsyncctl complete codes) ;;
-                help:0) words=$(tbsyncctl --help 2>/dev/null | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\).*/\1/p') ;;
-                judge:0 | replay:0) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-            esac
-            ;;
+        *:) words=$(tbsyncctl complete verbs 2>/dev/null | cut -f 1) ;;
+        *) words=$(tbsyncctl complete argument "$verb" "$n" 2>/dev/null) ;;
     esac
-    [ -z "$words" ] || mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "${words//\//}" -- "$cur")
+    case $words in
+        */*) mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur") ;;
+    esac
 }
 complete -F _tbsyncctl tbsyncctl

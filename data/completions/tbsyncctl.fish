@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# fish completion for tbsyncctl; verbs come from its own help, names from the running tbsyncd
+# fish completion for tbsyncctl; what can stand where is tbsyncctl's own knowledge, names come from the running tbsyncd
 
-function __tbsyncctl_verbs
-    tbsyncctl --help 2>/dev/null | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*  \([A-Z].*\)/\1\t\2/p'
+function __tbsyncctl_words
+    set -l before (commandline -opc | tail -n +2 | string match -v -- '-*')
+    if test (count $before) -eq 0
+        tbsyncctl complete verbs 2>/dev/null
+    else
+        set -l names (tbsyncctl complete argument $before[1] (math (count $before) - 1) 2>/dev/null)
+        string match -v / -- $names
+        contains / -- $names; and __fish_complete_path (commandline -ct)
+    end
+end
+
+function __tbsyncctl_options
+    set -l before (commandline -opc | tail -n +2 | string match -v -- '-*')
+    tbsyncctl $before[1] --help 2>/dev/null | string match -r -a -- '(?:^|[ ,])(--[a-z-]+)' | string match -- '--*'
 end
 
 complete -c tbsyncctl -f
-complete -c tbsyncctl -n __fish_use_subcommand -a '(__tbsyncctl_verbs)'
-complete -c tbsyncctl -l json -d 'Print JSON for machines'
-complete -c tbsyncctl -l no-legend -d 'Print tables without head and foot'
-complete -c tbsyncctl -l no-pager -d 'Do not pipe long output into a pager'
-complete -c tbsyncctl -l color -x -a 'auto always never' -d 'Color'
-complete -c tbsyncctl -s h -l help -d 'Show help'
-complete -c tbsyncctl -n '__fish_seen_subcommand_from check matrix baseline judge' -l assume -x -d 'Change a fact of a host'
-complete -c tbsyncctl -n '__fish_seen_subcommand_from check' -a '(tbsyncctl complete guests; tbsyncctl complete peers)'
-complete -c tbsyncctl -n '__fish_seen_subcommand_from peers baseline' -a '(tbsyncctl complete peers)'
-complete -c tbsyncctl -n '__fish_seen_subcommand_from show' -a '(tbsyncctl complete migrations)'
-complete -c tbsyncctl -n '__fish_seen_subcommand_from explain' -a '(tbsyncctl complete codes)'
-complete -c tbsyncctl -n '__fish_seen_subcommand_from help' -a '(__tbsyncctl_verbs)'
-complete -c tbsyncctl -n '__fish_seen_subcommand_from judge replay' -F
+complete -c tbsyncctl -n 'not string match -q -- "-*" (commandline -ct)' -a '(__tbsyncctl_words)'
+complete -c tbsyncctl -n 'string match -q -- "-*" (commandline -ct)' -a '(__tbsyncctl_options)'
+complete -c tbsyncctl -l color -x -a 'auto always never'
