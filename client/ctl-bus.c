@@ -24,7 +24,7 @@ void ctl_bus_close(Ctl *ctl)
     g_clear_pointer(&ctl->bus, g_free);
 }
 
-static sd_bus *open_bus(Ctl *ctl, GError **error)
+sd_bus *ctl_bus_open(Ctl *ctl, GError **error)
 {
     sd_bus *bus = NULL;
     int r;
@@ -121,7 +121,7 @@ GVariant *ctl_bus_call(Ctl *ctl, const CtlCall *call, GVariant *arguments, GErro
     g_autoptr(sd_bus_message) message = NULL, reply = NULL;
     g_auto(sd_bus_error) bus_error = SD_BUS_ERROR_NULL;
     guint deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : DEADLINE_DEFAULT_MS;
-    sd_bus *bus = open_bus(ctl, error);
+    sd_bus *bus = ctl_bus_open(ctl, error);
 
     if (bus == NULL)
         return NULL;

@@ -15,6 +15,7 @@
 #define CTL_BUS_ROOT    "/org/tbsyncd1"
 #define CTL_BUS_MANAGER "org.tbsyncd1.Manager"
 #define CTL_BUS_PEER    "org.tbsyncd1.Peer"
+#define CTL_BUS_MIGRATION "org.tbsyncd1.Migration"
 
 typedef struct CtlCall {
     const char *path;      /* NULL: CTL_BUS_ROOT */
@@ -26,6 +27,9 @@ typedef struct CtlCall {
 
 /* `arguments`: a tuple, a floating one is consumed; NULL: none. (transfer full): a tuple of type reply_type. */
 GVariant *ctl_bus_call(Ctl *ctl, const CtlCall *call, GVariant *arguments, GError **error);
+
+/* The connection itself, opened if it is not; for ctl-watch.c. (transfer none) */
+struct sd_bus *ctl_bus_open(Ctl *ctl, GError **error);
 
 /* All properties of one interface, a{sv}. (transfer full) */
 GVariant *ctl_bus_get_all(Ctl *ctl, const char *path, const char *interface, GError **error);

@@ -12,10 +12,10 @@
 
 /* ---- from the bus ---- */
 
-static void peer_free(void *data)
+void ctl_peer_free(CtlPeer *peer)
 {
-    CtlPeer *peer = data;
-
+    if (peer == NULL)
+        return;
     g_free(peer->name);
     g_free(peer->address);
     g_free(peer->state);
@@ -33,7 +33,7 @@ static char *get_string(GVariant *properties, const char *name)
     return g_strdup(text);
 }
 
-static CtlPeer *peer_read(GVariant *properties, GError **error)
+CtlPeer *ctl_peer_read(GVariant *properties, GError **error)
 {
     CtlPeer *peer = g_new0(CtlPeer, 1);
     g_autoptr(GVariant) host = g_variant_lookup_value(properties, "Host", G_VARIANT_TYPE_VARDICT);
@@ -55,7 +55,7 @@ static CtlPeer *peer_read(GVariant *properties, GError **error)
     host_facts_init(&peer->host);
     if (host != NULL && !host_facts_from_variant(host, &peer->host, error)) {
         g_prefix_error(error, "peer %s: ", peer->name);
-        peer_free(peer);
+        ctl_peer_free(peer);
         return NULL;
     }
     return peer;
@@ -69,7 +69,7 @@ static int compare_peers(gconstpointer a, gconstpointer b)
 GPtrArray *ctl_peers_load(Ctl *ctl, GError **error)
 {
     g_autoptr(GVariant) objects = ctl_bus_get_objects(ctl, error);
-    g_autoptr(GPtrArray) peers = g_ptr_array_new_with_free_func(peer_free);
+    g_autoptr(GPtrArray) peers = g_ptr_array_new_with_free_func((GDestroyNotify)ctl_peer_free);
 
     if (objects == NULL)
         return NULL;
@@ -81,7 +81,7 @@ GPtrArray *ctl_peers_load(Ctl *ctl, GError **error)
 
         if (properties == NULL)
             continue;
-        peer = peer_read(properties, error);
+        peer = ctl_peer_read(properties, error);
         if (peer == NULL)
             return NULL;
         g_ptr_array_add(peers, peer);

@@ -20,6 +20,11 @@ typedef struct CtlPeer {
     Interval drift_ppb;       /* measured */
 } CtlPeer;
 
+/* From all properties of its object, a{sv}; what is missing is unknown. (transfer full) */
+CtlPeer *ctl_peer_read(GVariant *properties, GError **error);
+void ctl_peer_free(CtlPeer *peer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlPeer, ctl_peer_free)
+
 /* Array of CtlPeer by name. (transfer full) */
 GPtrArray *ctl_peers_load(Ctl *ctl, GError **error);
 

@@ -269,9 +269,9 @@ static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_VTABLE_START(0),
     TEXT("Name"),
     TEXT("Address"),
-    TEXT("State"),
-    TEXT("Error"),
-    TEXT("RelationState"),
+    SD_BUS_PROPERTY("State", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Error", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("RelationState", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Host", "a{sv}", on_get_host, 0, 0),
     SD_BUS_PROPERTY("TimebaseRelationTicks", "(xx)", on_get_number, 0, 0),
     SD_BUS_PROPERTY("TodRelationNSec", "(xx)", on_get_number, 0, 0),
@@ -392,7 +392,7 @@ static void add_user(GPtrArray *arguments, gboolean as_user)
         g_ptr_array_add(arguments, (char *)"--map-root-user");
 }
 
-static GSubprocess *spawn(Fixture *fixture, const char *const *words)
+GSubprocess *fixture_spawn(Fixture *fixture, const char *const *words)
 {
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
         G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
@@ -418,7 +418,7 @@ static GSubprocess *spawn(Fixture *fixture, const char *const *words)
 
 Run fixture_run(Fixture *fixture, const char *input, gssize length, const char *const *words)
 {
-    g_autoptr(GSubprocess) child = spawn(fixture, words);
+    g_autoptr(GSubprocess) child = fixture_spawn(fixture, words);
     g_autoptr(GBytes) bytes = input != NULL ? g_bytes_new(input, length < 0 ? strlen(input) : (gsize)length)
                                             : g_bytes_new("", 0);
     Result result = { FALSE };

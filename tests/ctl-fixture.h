@@ -50,4 +50,7 @@ Run fixture_run(Fixture *fixture, const char *input, gssize length, const char *
 void run_clear(Run *run);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
+/* The same, left running: stdin, stdout and stderr are pipes. (transfer full) */
+GSubprocess *fixture_spawn(Fixture *fixture, const char *const *words);
+
 #define RUN(fixture, ...) fixture_run(fixture, NULL, 0, (const char *const[]){ __VA_ARGS__, NULL })

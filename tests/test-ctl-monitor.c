@@ -4,52 +4,227 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
-static guint count_lines(const char *text)
-{
-    guint n = 0;
+#define PEER_PATH      "/org/tbsyncd1/peer/beta"
+#define MIGRATION_PATH "/org/tbsyncd1/migration/m1"
 
-    for (; *text != '\0'; text++)
-        n += *text == '\n';
-    return n;
+/* A monitor that runs, and its lines as they come. */
+typedef struct Live {
+    GSubprocess *child;
+    GDataInputStream *lines;
+} Live;
+
+static Live live_start(Fixture *fixture, const char *const *words)
+{
+    GSubprocess *child = fixture_spawn(fixture, words);
+
+    return (Live){ child, g_data_input_stream_new(g_subprocess_get_stdout_pipe(child)) };
 }
 
-static void test_what_does_not_change_is_shown_once(void)
+typedef struct Line {
+    char *text;
+    gboolean done;
+} Line;
+
+static void on_line(GObject *source, GAsyncResult *result, void *data)
+{
+    Line *line = data;
+
+    line->text = g_data_input_stream_read_line_finish(G_DATA_INPUT_STREAM(source), result, NULL, NULL);
+    line->done = TRUE;
+}
+
+/* The next line, without its time of day; NULL at the end. */
+static char *live_line(Live *live)
+{
+    Line line = { NULL, FALSE };
+    g_autofree char *text = NULL;
+
+    g_data_input_stream_read_line_async(live->lines, G_PRIORITY_DEFAULT, NULL, on_line, &line);
+    while (!line.done)
+        g_main_context_iteration(NULL, TRUE);
+    text = line.text;
+    return text != NULL && *text != '{' ? g_strdup(text + strlen("00:00:00  ")) : g_steal_pointer(&text);
+}
+
+static void assert_line(Live *live, const char *expected)
+{
+    g_autofree char *line = live_line(live);
+
+    g_assert_cmpstr(line, ==, expected);
+}
+
+static void assert_start(Live *live)
+{
+    assert_line(live, "host hook: not-executable");
+    assert_line(live, "host libvirt: down, the connection was lost");
+    assert_line(live, "peer beta: refused, relation ok, its certificate is of another  [31mhost");
+}
+
+static void on_end(GObject *source, GAsyncResult *result, void *data)
+{
+    g_assert_true(g_subprocess_wait_finish(G_SUBPROCESS(source), result, NULL));
+    *(gboolean *)data = TRUE;
+}
+
+/* Ends it if it does not by itself; its exit code, -1 if it had to be ended. */
+static int live_end(Live *live, gboolean by_itself)
+{
+    gboolean done = FALSE;
+    int status;
+
+    if (!by_itself)
+        g_subprocess_force_exit(live->child);
+    g_subprocess_wait_async(live->child, NULL, on_end, &done);
+    while (!done)
+        g_main_context_iteration(NULL, TRUE);
+    status = g_subprocess_get_if_exited(live->child) ? g_subprocess_get_exit_status(live->child) : -1;
+    g_object_unref(live->lines);
+    g_object_unref(live->child);
+    return status;
+}
+
+/* ---- a migration of the made-up daemon ---- */
+
+static int on_get(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *data,
+                  sd_bus_error *error)
+{
+    static const char *const values[][2] = { { "Id", "m1" }, { "Guest", "web1" }, { "Source", "beta" }, { "Decision", "allow" } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(values); i++)
+        if (g_str_equal(values[i][0], property))
+            return sd_bus_message_append(reply, "s", values[i][1]);
+    return sd_bus_message_append(reply, "s", *(const char **)data);
+}
+
+static const sd_bus_vtable migration_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_PROPERTY("Id", "s", on_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Guest", "s", on_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Source", "s", on_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Decision", "s", on_get, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("State", "s", on_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_VTABLE_END,
+};
+
+static void migration_add(Fixture *fixture, const char **state)
+{
+    g_assert_cmpint(sd_bus_add_object_vtable(fixture->service, NULL, MIGRATION_PATH, "org.tbsyncd1.Migration", migration_vtable,
+                                             state),
+                    >=, 0);
+    g_assert_cmpint(sd_bus_emit_object_added(fixture->service, MIGRATION_PATH), >=, 0);
+}
+
+static void migration_emit(Fixture *fixture)
+{
+    g_assert_cmpint(
+        sd_bus_emit_properties_changed(fixture->service, MIGRATION_PATH, "org.tbsyncd1.Migration", "State", NULL), >=, 0);
+}
+
+static void peer_emit(Fixture *fixture)
+{
+    g_assert_cmpint(
+        sd_bus_emit_properties_changed(fixture->service, PEER_PATH, "org.tbsyncd1.Peer", "State", "Error", NULL), >=, 0);
+}
+
+/* ---- cases ---- */
+
+static void test_each_change_is_shown_as_it_is_signalled(void)
+{
+    static const char *const words[] = { "monitor", NULL };
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    Live live = live_start(fixture, words);
+    const char *state = "planned";
+
+    assert_start(&live);
+    migration_add(fixture, &state);
+    state = "arriving"; /* two in a row: neither may get lost */
+    migration_emit(fixture);
+    state = "completed";
+    migration_emit(fixture);
+    assert_line(&live, "migration m1: allowed, planned, guest web1 from beta");
+    assert_line(&live, "migration m1: allowed, arriving, guest web1 from beta");
+    assert_line(&live, "migration m1: allowed, completed, guest web1 from beta");
+    fixture->linked = TRUE;
+    peer_emit(fixture);
+    assert_line(&live, "peer beta: linked, relation ok, timebase known to 3.002 us");
+    g_assert_cmpint(sd_bus_emit_interfaces_removed(fixture->service, PEER_PATH, "org.tbsyncd1.Peer", NULL), >=, 0);
+    assert_line(&live, "peer beta: removed, it is not configured any more");
+    live_end(&live, FALSE);
+}
+
+static void test_nothing_is_asked_while_nothing_changes(void)
+{
+    static const char *const words[] = { "monitor", "--count", "1", NULL };
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    Live live = live_start(fixture, words);
+
+    assert_start(&live);
+    peer_emit(fixture); /* signalled, and the same as before: not a line */
+    fixture->linked = TRUE;
+    peer_emit(fixture);
+    assert_line(&live, "peer beta: linked, relation ok, timebase known to 3.002 us");
+    assert_line(&live, NULL);
+    g_assert_cmpint(live_end(&live, TRUE), ==, 0);
+    g_assert_cmpuint(fixture->calls, ==, 0); /* no method of the manager */
+}
+
+static void test_daemon_that_is_started_again_is_waited_for(void)
+{
+    static const char *const words[] = { "monitor", NULL };
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    Live live = live_start(fixture, words);
+
+    assert_start(&live);
+    g_assert_cmpint(sd_bus_release_name(fixture->service, "org.tbsyncd1"), >=, 0);
+    assert_line(&live, "host tbsyncd: away, it was stopped, or is started again");
+    fixture->linked = TRUE;
+    g_assert_cmpint(sd_bus_request_name(fixture->service, "org.tbsyncd1", 0), >=, 0);
+    assert_line(&live, "host tbsyncd: back");
+    assert_line(&live, "peer beta: linked, relation ok, timebase known to 3.002 us");
+    live_end(&live, FALSE);
+}
+
+static void test_count_of_0_shows_what_is_so_now(void)
 {
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
-    g_auto(Run) run = RUN(fixture, "monitor", "--count", "3", "--interval", "0.01");
+    const char *state = "completed";
+
+    migration_add(fixture, &state);
+    g_auto(Run) run = RUN(fixture, "monitor", "--count", "0");
 
     g_assert_cmpint(run.status, ==, 0);
-    g_assert_cmpuint(count_lines(run.out), ==, 4);
+    g_assert_cmpstr(run.err, ==, "");
     g_assert_nonnull(strstr(run.out, "host hook: not-executable\n"));
-    g_assert_nonnull(strstr(run.out, "host libvirt: down, the connection was lost\n"));
     g_assert_nonnull(strstr(run.out, "peer beta: refused, relation ok, its certificate"));
-    g_assert_nonnull(strstr(run.out, "migration 20261121T031500Z-web1: allowed, completed, guest web1 from beta\n"));
+    g_assert_nonnull(strstr(run.out, "migration m1: allowed, completed, guest web1 from beta\n"));
     g_assert_null(strchr(run.out, '\033'));
 }
 
 static void test_json_is_one_object_a_line(void)
 {
+    static const char *const members[] = { "kind", "name", "state", "text", "seen_real_ns" };
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
-    g_auto(Run) run = RUN(fixture, "monitor", "--json", "--count", "1");
+    g_auto(Run) run = RUN(fixture, "monitor", "--json", "--count", "0");
     g_auto(GStrv) lines = g_strsplit(run.out, "\n", -1);
 
-    for (guint i = 0; i < 4; i++) {
+    g_assert_cmpuint(g_strv_length(lines), ==, 4);
+    for (guint i = 0; i < 3; i++) {
         g_autoptr(JsonNode) node = json_from_string(lines[i], NULL);
 
         g_assert_nonnull(node);
-        g_assert_true(json_object_has_member(json_node_get_object(node), "state"));
+        for (guint j = 0; j < G_N_ELEMENTS(members); j++)
+            g_assert_true(json_object_has_member(json_node_get_object(node), members[j]));
     }
-    g_assert_cmpstr(lines[4], ==, "");
+    g_assert_cmpstr(lines[3], ==, "");
 }
 
 static void test_wrong_numbers_are_usage_errors(void)
 {
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
-    g_auto(Run) interval = RUN(fixture, "monitor", "--interval", "0");
     g_auto(Run) count = RUN(fixture, "monitor", "--count=-1");
 
-    g_assert_cmpint(interval.status, ==, 2);
     g_assert_cmpint(count.status, ==, 2);
+    g_assert_cmpstr(count.err, ==, "tbsyncctl monitor: --count: -1 is negative. See tbsyncctl monitor --help\n");
 }
 
 static void test_absent_daemon_ends_it(void)
@@ -64,7 +239,10 @@ static void test_absent_daemon_ends_it(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/ctl-monitor/what-does-not-change-is-shown-once", test_what_does_not_change_is_shown_once);
+    g_test_add_func("/ctl-monitor/each-change-is-shown-as-it-is-signalled", test_each_change_is_shown_as_it_is_signalled);
+    g_test_add_func("/ctl-monitor/nothing-is-asked-while-nothing-changes", test_nothing_is_asked_while_nothing_changes);
+    g_test_add_func("/ctl-monitor/daemon-that-is-started-again-is-waited-for", test_daemon_that_is_started_again_is_waited_for);
+    g_test_add_func("/ctl-monitor/count-of-0-shows-what-is-so-now", test_count_of_0_shows_what_is_so_now);
     g_test_add_func("/ctl-monitor/json-is-one-object-a-line", test_json_is_one_object_a_line);
     g_test_add_func("/ctl-monitor/wrong-numbers-are-usage-errors", test_wrong_numbers_are_usage_errors);
     g_test_add_func("/ctl-monitor/absent-daemon-ends-it", test_absent_daemon_ends_it);

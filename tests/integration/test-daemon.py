@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
@@ -83,6 +84,10 @@ def daemon(*arguments, host="alpha", environment=None):
                           env=dict(os.environ, **bus(host), **(environment or {})))
 
 
+def reload_of(host):
+    equal(call(host, "org.tbsyncd1", "/org/tbsyncd1", "org.tbsyncd1.Manager.Reload").returncode, 0)
+
+
 def test_both_hosts_are_linked_and_related():
     await_links()
     contains(ctl("status").out, "1 linked")
@@ -122,6 +127,43 @@ def test_hook_finds_the_source_and_keeps_a_record():
     for unknown in ("20200101T000000.000000Z-00000000", "20200101T000000.000000Z-00000000-17"):
         equal(ctl("show", unknown, host="beta").status, 4)
         equal(ctl("replay", unknown, host="beta").status, 4)
+
+
+def test_monitor_tells_of_relations_and_migrations_as_they_happen():
+    await_links()
+    words = [sys.argv[1], "monitor", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=dict(os.environ, **bus("beta"))) as monitor:
+        # what it says ends when it is killed, should a change never be told
+        timer = threading.Timer(DEADLINE_S, monitor.kill)
+        timer.start()
+        seen = []
+
+        def await_line(kind, state, name=None):
+            for line in monitor.stdout:
+                seen.append(json.loads(line))
+                if seen[-1]["kind"] == kind and seen[-1]["state"] == state and name in (None, seen[-1]["name"]):
+                    return
+            raise AssertionError(f"no {kind} {state}: {seen}")
+
+        await_line("peer", "linked, relation ok", "alpha")
+        hook("beta")
+        await_line("migration", "refused")
+        newest = json.loads(ctl("history", "--json", host="beta").out)[0]["id"]
+        while seen[-1]["name"] != newest:
+            await_line("migration", "refused")
+        path = RUN / "beta/tbsyncd.conf"
+        before = path.read_text(encoding="utf-8")
+        try:
+            path.write_text(before.partition("[Peer alpha]")[0], encoding="utf-8")
+            reload_of("beta")
+            await_line("peer", "removed", "alpha")
+        finally:
+            path.write_text(before, encoding="utf-8")
+        reload_of("beta")
+        await_line("peer", "linked, relation ok", "alpha")
+        timer.cancel()
+        monitor.kill()
+    await_links()
 
 
 def test_hook_of_an_unknown_guest_is_refused():
