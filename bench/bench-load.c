@@ -317,7 +317,7 @@ static void measure_startup(World *world)
         ready_ms[i] = now_ms() - start_ms;
         hub_ask(&world->hub, 1, &ignored);
         verdict_ms[i] = now_ms() - start_ms;
-        while (hub_count_sound(&world->hub) < 1)
+        while (hub_count_fresh(&world->hub) < 1)
             ;
         fresh_ms[i] = now_ms() - start_ms;
         cpu_ms[i] = hub_cpu_ms(&world->hub);

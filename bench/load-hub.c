@@ -175,7 +175,7 @@ double hub_cpu_ms(const Hub *hub)
 
 typedef struct Count {
     gboolean done;
-    guint sound;
+    guint sound, fresh;
 } Count;
 
 /* What is an "ok" in that answer can only be a RelationState. */
@@ -193,15 +193,19 @@ static int on_objects(sd_bus_message *reply, void *data, sd_bus_error *ret_error
     while (g_variant_iter_next(&iter, "{o@a{sa{sv}}}", NULL, &interfaces)) {
         g_autoptr(GVariant) peer = g_variant_lookup_value(interfaces, "org.tbsyncd1.Peer", NULL);
         const char *state = "";
+        gboolean stored = TRUE;
 
-        if (peer && g_variant_lookup(peer, "RelationState", "&s", &state))
+        if (peer && g_variant_lookup(peer, "RelationState", "&s", &state) &&
+            g_variant_lookup(peer, "RelationStored", "b", &stored)) {
             count->sound += g_str_equal(state, "ok");
+            count->fresh += g_str_equal(state, "ok") && !stored;
+        }
         g_variant_unref(interfaces);
     }
     return 0;
 }
 
-guint hub_count_sound(const Hub *hub)
+static Count hub_count(const Hub *hub)
 {
     Count count = { 0 };
 
@@ -209,7 +213,17 @@ guint hub_count_sound(const Hub *hub)
                                              "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", on_objects,
                                              &count, ""), >=, 0);
     WAIT_UNTIL(count.done);
-    return count.sound;
+    return count;
+}
+
+guint hub_count_sound(const Hub *hub)
+{
+    return hub_count(hub).sound;
+}
+
+guint hub_count_fresh(const Hub *hub)
+{
+    return hub_count(hub).fresh;
 }
 
 typedef struct Asked {

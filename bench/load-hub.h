@@ -32,6 +32,8 @@ guint64 hub_rss_kb(const Hub *hub);
 double hub_cpu_ms(const Hub *hub);
 /* How many of its peers have a sound relation. */
 guint hub_count_sound(const Hub *hub);
+/* The same, and it does not rest on what an earlier process measured. */
+guint hub_count_fresh(const Hub *hub);
 
 /* `count` questions at once for the guest of NODE_GUEST_UUID; waits for all. ret_ms: of each, in the order of the answers. */
 void hub_ask(const Hub *hub, guint count, double *ret_ms);

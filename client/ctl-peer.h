@@ -16,7 +16,7 @@ typedef struct CtlPeer {
     Interval tod_ns;
     gint64 age_ns;     /* of the newest exchange; -1: there was none */
     guint32 exchanges;
-    gboolean relation_stored; /* kept over a restart of tbsyncd, no exchange since */
+    gboolean relation_stored; /* rests on exchanges from before tbsyncd was started */
     Interval drift_ppb;       /* measured */
 } CtlPeer;
 

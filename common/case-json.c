@@ -52,6 +52,10 @@ void case_relation_build_json(const RelationBounds *relation, guint64 timebase_h
     add_int(builder, "tod_hi_ns", relation->tod_ns.hi);
     add_int(builder, "age_ns", ticks_to_ns_ceil(relation->age_ticks, timebase_hz));
     add_int(builder, "exchanges", relation->exchanges);
+    if (relation->stored) {
+        json_builder_set_member_name(builder, "stored");
+        json_builder_add_boolean_value(builder, TRUE);
+    }
     json_builder_end_object(builder);
 }
 

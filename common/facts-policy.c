@@ -50,6 +50,21 @@ static gboolean read_bounds(const JsonValue *object, const char *lo_name, const 
     return TRUE;
 }
 
+static Presence read_flag(const JsonValue *object, const char *name, bool *ret, GError **error)
+{
+    const JsonValue *value = json_value_member(object, name);
+
+    if (value == NULL)
+        return ABSENT;
+    if (value->kind != JSON_BOOL) {
+        g_autofree char *shown = json_value_describe(value);
+        fact_refuse(error, name, shown, "true or false");
+        return WRONG;
+    }
+    *ret = value->boolean;
+    return PRESENT;
+}
+
 gboolean relation_from_value(const JsonValue *object, guint64 timebase_hz, RelationBounds *ret, GError **error)
 {
     RelationBounds bounds = { .state = RELATION_NONE, .tod_state = RELATION_NONE };
@@ -57,7 +72,8 @@ gboolean relation_from_value(const JsonValue *object, guint64 timebase_hz, Relat
 
     if (!read_bounds(object, "tb_lo", "tb_hi", &bounds.tb_ticks, error) ||
         !read_bounds(object, "tod_lo_ns", "tod_hi_ns", &bounds.tod_ns, error) ||
-        read_integer(object, "age_ns", &age_ns, error) == WRONG)
+        read_integer(object, "age_ns", &age_ns, error) == WRONG ||
+        read_flag(object, "stored", &bounds.stored, error) == WRONG)
         return FALSE;
     if (age_ns < 0) {
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "age_ns: %" G_GINT64_FORMAT " is negative", age_ns);

@@ -213,6 +213,12 @@ const FindingCodeWords finding_codes[FINDING_CODE_COUNT] = {
         "[Libvirt] of tbsyncd.conf lets tbsyncd make QEMU read the registers after each start of the guest; libvirt then "
         "marks the guest as tainted (custom-monitor)."
     },
+    [FINDING_TIMEBASE_RELATION_STORED] = {
+        "timebase-relation-stored",
+        "The bounds on the difference of the timebases rest, at least on one side, on exchanges that tbsyncd made before it was "
+        "started anew, widened by the drift since. Neither host has booted meanwhile, and exchanges since then do not "
+        "contradict them."
+    },
 };
 
 const FindingSentence finding_sentences[] = {
@@ -612,6 +618,10 @@ const FindingSentence finding_sentences[] = {
     { FINDING_TIMEBASE_STALE_COPY, 1,
       "the guest was paused and resumed on its host, and its timebase may have gone back by up to {a}",
       "check the guest's clock and log; RefreshOffset=after-start in [Libvirt] of tbsyncd.conf prevents it",
+      NULL },
+    { FINDING_TIMEBASE_RELATION_STORED, 0,
+      "the timebase relation rests on exchanges from before the last start of tbsyncd",
+      "nothing needs to be done; tbsyncctl peers shows when exchanges since then have taken their place",
       NULL },
     { 0 },
 };

@@ -46,6 +46,13 @@ static const Field relation_fields[] = {
     { "newer_hi", FIELD_INT64, OF(Relation, newer.tb_ticks.hi), ANY },
 };
 
+/* Only of a relation that was stored by an earlier process. */
+static const Field stored_fields[] = {
+    { "stored", FIELD_BOOL, OF(Relation, stored), 0, 0 },
+    { "fresh_lo", FIELD_INT64, OF(Relation, fresh_ticks.lo), ANY },
+    { "fresh_hi", FIELD_INT64, OF(Relation, fresh_ticks.hi), ANY },
+};
+
 static const Field exchange_fields[] = {
     { "l1", FIELD_INT64, OF(Exchange, l1), ANY },
     { "r2", FIELD_INT64, OF(Exchange, r2), ANY },
@@ -85,12 +92,17 @@ static void field_write(const Field *field, const void *from, JsonObject *object
     }
 }
 
+static void fields_add(const Field *fields, gsize n, const void *from, JsonObject *object)
+{
+    for (gsize i = 0; i < n; i++)
+        field_write(&fields[i], from, object);
+}
+
 static JsonObject *fields_write(const Field *fields, gsize n, const void *from)
 {
     JsonObject *object = json_object_new();
 
-    for (gsize i = 0; i < n; i++)
-        field_write(&fields[i], from, object);
+    fields_add(fields, n, from, object);
     return object;
 }
 
@@ -98,6 +110,8 @@ JsonObject *relation_to_json(const Relation *relation)
 {
     JsonObject *object = fields_write(relation_fields, G_N_ELEMENTS(relation_fields), relation);
 
+    if (relation->stored)
+        fields_add(stored_fields, G_N_ELEMENTS(stored_fields), relation, object);
     json_object_set_object_member(
         object, "last", fields_write(exchange_fields, G_N_ELEMENTS(exchange_fields), &relation->last));
     return object;
@@ -222,6 +236,8 @@ gboolean relation_read_json(JsonObject *object, Relation *ret, GError **error)
 
     memset(ret, 0, sizeof *ret);
     return last && fields_read(relation_fields, G_N_ELEMENTS(relation_fields), object, ret, error) &&
+           (!json_object_has_member(object, stored_fields[0].name) ||
+            fields_read(stored_fields, G_N_ELEMENTS(stored_fields), object, ret, error)) &&
            fields_read(exchange_fields, G_N_ELEMENTS(exchange_fields), last, &ret->last, error);
 }
 

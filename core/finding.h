@@ -109,6 +109,8 @@ typedef enum FindingCode {
      * 0: the guest is paused, and what it takes along was made from that copy; 1: it runs, but was paused and resumed:
      * the step may have happened already */
     FINDING_TIMEBASE_STALE_COPY,
+    /* [S] the relation was stored by an earlier process of tbsyncd: note */
+    FINDING_TIMEBASE_RELATION_STORED,
     FINDING_CODE_COUNT,
 } FindingCode;
 

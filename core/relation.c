@@ -220,6 +220,27 @@ static void tod_add(Relation *rel, const Exchange *x, Interval fresh)
         track_add(&rel->tod, fresh, tod_margin(rel, tb_minus(x->l4, rel->tod.at)), x);
 }
 
+void relation_set_stored(Relation *rel)
+{
+    assert(rel->tb.state == RELATION_OK);
+    rel->tod = track_empty(RELATION_NONE);
+    rel->last.has_tod = false;
+    rel->fault = RELATION_FAULT_NONE;
+    rel->stored = true;
+    rel->fresh_ticks = INTERVAL_UNBOUNDED;
+}
+
+/* Both are widened by the same margins and intersected with the same bounds: once equal they stay so. A contradiction leaves nothing
+ * of what was stored. */
+static void stored_update(Relation *rel, Interval tb, int64_t margin)
+{
+    if (!rel->stored)
+        return;
+    rel->fresh_ticks = interval_intersect(interval_widen(rel->fresh_ticks, margin), tb);
+    rel->stored = rel->tb.state == RELATION_OK &&
+                  (rel->fresh_ticks.lo < rel->tb.bounds.lo || rel->fresh_ticks.hi > rel->tb.bounds.hi);
+}
+
 RelationState relation_add(Relation *rel, const Exchange *x)
 {
     Interval tb = is_out_of_order(rel, x) ? INTERVAL_EMPTY : tb_bounds(rel, x);
@@ -231,6 +252,7 @@ RelationState relation_add(Relation *rel, const Exchange *x)
     if (tb_broken || tod_broken)
         rel->fault = fault_of(rel, x, tb_broken, tod_broken);
     track_add(&rel->tb, tb, tb_age_margin, x);
+    stored_update(rel, tb, tb_age_margin);
     tod_add(rel, x, tod);
     rel->last = *x;
     if (track_has_bounds(&rel->tb))
@@ -251,7 +273,8 @@ RelationBounds relation_at(const Relation *rel, TbTicks now)
                               .tod_ns = INTERVAL_UNBOUNDED,
                               .tod_state = rel->tod.state,
                               .exchanges = rel->tb.exchanges,
-                              .fault = rel->fault };
+                              .fault = rel->fault,
+                              .stored = known && rel->stored };
 
     bounds.age_ticks = age > 0 ? age : 0;
     if (known)

@@ -90,6 +90,7 @@ typedef struct RelationBounds {
     uint32_t exchanges;  /* how many support the bounds */
     RelationState tod_state; /* of the times of day */
     RelationFault fault; /* the newest contradiction; NONE when all that is sampled is OK again */
+    bool stored; /* tb_ticks rests on exchanges that an earlier process made: those since alone would leave it wider */
 } RelationBounds;
 
 /* One kind of clock: bounds that hold at local timebase `at`. */
@@ -116,12 +117,18 @@ typedef struct Relation {
     Exchange last;     /* valid unless tb.state is NONE or INVALID */
     RelationFault fault;
     RelationAnchor older, newer; /* newer is at most one baseline old, older at most two */
+    bool stored;
+    Interval fresh_ticks; /* valid if stored: what the exchanges since then allow at tb.at */
 } Relation;
 
 void relation_init(Relation *rel, const RelationParams *params);
 
 /* Takes one exchange; returns the state after it. */
 RelationState relation_add(Relation *rel, const Exchange *x);
+
+/* Says that `rel`, which is OK, was read from a file: `stored` is told until fresh exchanges alone give the same bounds. The time
+ * of day is forgotten: wall clocks may have been stepped while nobody watched them, timebases cannot. */
+void relation_set_stored(Relation *rel);
 
 /* Bounds at local timebase `now`, widened by the drift since the newest exchange. A `now` older
  * than the newest exchange counts as that exchange's l4. */

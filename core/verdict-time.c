@@ -87,6 +87,13 @@ static void judge_age(Judgement *j)
                                  .b = value_number(VALUE_NS, allowed_ns) });
 }
 
+/* It holds as any other does, but nobody watched the clocks meanwhile: what is proven is that neither host has booted. */
+static void judge_stored(Judgement *j)
+{
+    if (j->in->relation->stored)
+        judge_add(j, &(Finding){ FINDING_TIMEBASE_RELATION_STORED, SEVERITY_NOTE });
+}
+
 /* Only a skew that is sure: the whole interval lies beyond the bound. */
 static void judge_skew(Judgement *j)
 {
@@ -192,6 +199,7 @@ void judge_time(Judgement *j)
     if (j->in->kind == JUDGE_RESTORE || !relation_is_usable(j))
         return;
     judge_age(j);
+    judge_stored(j);
     judge_skew(j);
     make_plan(j);
 }

@@ -66,7 +66,6 @@ static void peer_trace_exchange(Peer *self, const Exchange *exchange)
     if (!self->has_relation)
         return;
     self->relation_state = relation_add(&self->relation, exchange);
-    self->relation_stored = FALSE;
     for (guint i = 0; i < self->bursts->len; i++)
         relation_trace_add(&((Burst *) g_ptr_array_index(self->bursts, i))->trace, exchange);
 }

@@ -399,7 +399,6 @@ static void peer_review_relation(Peer *self, gboolean same)
     self->has_relation = self->had_relation = TRUE;
     self->relation_state = RELATION_NONE;
     self->relation_drift_ppb = params.drift_ppb;
-    self->relation_stored = FALSE;
     relation_init(&self->relation, &params);
     if (first)
         peer_memory_recall(self);
@@ -518,7 +517,7 @@ gint64 peer_since_boot_ns(const Peer *self)
 
 gboolean peer_relation_is_stored(const Peer *self)
 {
-    return self->peers && self->has_relation && self->relation_stored;
+    return self->peers && self->has_relation && self->relation.stored;
 }
 
 RelationDrift peer_drift(const Peer *self)

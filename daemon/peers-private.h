@@ -52,7 +52,6 @@ struct Peer {
     Relation relation; /* valid with has_relation */
     RelationState relation_state;
     guint32 relation_drift_ppb;
-    gboolean relation_stored; /* recalled, and no exchange since */
     gint64 kept_boot_ns;      /* when it was last written; 0: never */
     /* peer-loop.c */
     GArray *told; /* (nullable) of LinkRelation: what it says of others */

@@ -118,7 +118,7 @@ gint64 peer_since_boot_ns(const Peer *peer);                   /* CLOCK_BOOTTIME
 /* peer minus local, now. RELATION_NONE if the two timebases have different frequencies. */
 RelationBounds peer_relation(const Peer *peer);
 
-/* The relation is from before this daemon started: no exchange was made since. */
+/* The relation rests on exchanges from before this daemon started: RelationBounds.stored. */
 gboolean peer_relation_is_stored(const Peer *peer);
 
 RelationDrift peer_drift(const Peer *peer);

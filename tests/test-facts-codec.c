@@ -470,6 +470,9 @@ static void test_relation_is_read(void)
     g_assert_cmpint(bounds.tb_ticks.hi, ==, 7);
     g_assert_cmpint(bounds.age_ticks, ==, 512000001);
     g_assert_cmpint(bounds.tod_ns.lo, ==, G_MININT64);
+    g_assert_false(bounds.stored);
+    g_assert_true(parse_relation("{\"stored\":true}", &bounds, NULL));
+    g_assert_true(bounds.stored);
     g_assert_true(parse_relation("{\"tod_lo_ns\":1,\"tod_hi_ns\":1}", &bounds, NULL));
     g_assert_cmpint(bounds.state, ==, RELATION_NONE);
 }
@@ -479,6 +482,7 @@ static void test_wrong_relation_is_refused(void)
     static const char *const bad[] = {
         "{\"tb_lo\":1}",           "{\"tb_hi\":1}",        "{\"tb_lo\":2,\"tb_hi\":1}",
         "{\"age_ns\":-1}",         "{\"tb_lo\":1.5,\"tb_hi\":2}", "{\"tod_lo_ns\":1,\"tod_hi_ns\":\"2\"}",
+        "{\"stored\":1}",
     };
     RelationBounds bounds;
 

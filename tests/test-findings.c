@@ -129,6 +129,7 @@ static const struct {
     { FINDING_TIME_STOOD_STILL, -1, "" },
     { FINDING_KVM_MISSING, -1, "" },
     { FINDING_TIMEBASE_STALE_COPY, -1, "a" },
+    { FINDING_TIMEBASE_RELATION_STORED, -1, "" },
 };
 
 static const char *values_of(FindingCode code, int variant)

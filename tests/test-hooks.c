@@ -2,6 +2,7 @@
 #include "hooks.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 
 #include "findings.h"
 #include "peers-fixture.h"
@@ -178,6 +179,29 @@ static void test_running_guest_gets_a_safe_plan(Fixture *f, gconstpointer data)
     assert_recorded(f, answer, "planned");
 }
 
+/* As after a start, with bounds that no exchange over a socket can match. */
+static void test_verdict_says_that_its_relation_was_stored(Fixture *f, gconstpointer data)
+{
+    Peer *alpha = node_peer(&f->beta, "alpha");
+    Relation *relation = &alpha->relation;
+    g_autoptr(HookAnswer) answer = NULL, later = NULL;
+    g_autofree char *text = NULL;
+
+    f->alpha.role = ROLE_MIGRATING_OUT;
+    WAIT_UNTIL(alpha->relation_state == RELATION_OK && alpha->own_samples == 0);
+    relation->tb.bounds = interval_point(1000000000);
+    relation_set_stored(relation);
+    answer = ask(f);
+    g_assert_cmpint(answer->verdict.decision, ==, DECISION_ALLOW);
+    g_assert_true(answer->verdict.plan.known);
+    g_assert_true(has_finding(answer, FINDING_TIMEBASE_RELATION_STORED, SEVERITY_NOTE));
+    text = ledger_get(f->ledger, answer->migration_id, NULL);
+    g_assert_nonnull(strstr(text, "\"stored\":true"));
+    relation->stored = false;
+    later = ask(f);
+    g_assert_false(has_finding(later, FINDING_TIMEBASE_RELATION_STORED, SEVERITY_NOTE));
+}
+
 static void test_mode_that_the_destination_lacks_is_refused(Fixture *f, gconstpointer data)
 {
     g_autoptr(HookAnswer) answer = NULL;
@@ -322,6 +346,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK); /* refusals are warnings */
     ADD("running-guest-gets-a-safe-plan", test_running_guest_gets_a_safe_plan);
+    ADD("verdict-says-that-its-relation-was-stored", test_verdict_says_that_its_relation_was_stored);
     ADD("mode-that-the-destination-lacks-is-refused",
         test_mode_that_the_destination_lacks_is_refused);
     ADD("guest-that-nobody-knows-is-refused", test_guest_that_nobody_knows_is_refused);

@@ -8,12 +8,13 @@
 #define BOOT_B "00000000000000000000000000000002"
 #define LATER  G_GUINT64_CONSTANT(5000000000000) /* ticks: what a timebase jumps by when its host boots */
 
-/* alpha keeps what it knows of beta. */
+/* alpha keeps what it knows of beta. Its drift bound is far too large, so that what is stored is soon worn out. */
 typedef struct Fixture {
     Pki *pki;
     Node alpha, beta;
     char *directory;
     RelationBounds kept;
+    gboolean worn_out; /* nothing stored is left */
 } Fixture;
 
 static void set_boot(Node *node, const char *id)
@@ -53,6 +54,7 @@ static void setup(Fixture *f, gconstpointer data)
     node_add_peer(&f->beta, &f->alpha);
     set_boot(&f->alpha, BOOT_A);
     set_boot(&f->beta, BOOT_B);
+    f->alpha.config.drift_bound_ppb = 10000000;
     open_ledger(f);
     node_start(&f->alpha);
     node_start(&f->beta);
@@ -90,19 +92,34 @@ static void start_again(Fixture *f)
     WAIT_UNTIL(peer_facts(beta_of(f)));
 }
 
+static void on_burst(GObject *source, GAsyncResult *result, void *data)
+{
+    Fixture *f = data;
+    RelationTrace trace;
+
+    g_assert_true(peer_burst_finish(beta_of(f), result, &trace, NULL));
+    f->worn_out = !peer_relation_is_stored(beta_of(f));
+    if (!f->worn_out)
+        peer_burst_async(beta_of(f), 1, 60000, NULL, on_burst, f);
+}
+
 static void test_stored(Fixture *f, gconstpointer data)
 {
     RelationBounds bounds;
 
     start_again(f);
     bounds = peer_relation(beta_of(f));
+    g_assert_true(bounds.stored);
+    g_assert_cmpint(bounds.tod_state, ==, RELATION_NONE);
     g_assert_cmpint(bounds.state, ==, RELATION_OK);
     g_assert_true(peer_relation_is_stored(beta_of(f)));
     g_assert_cmpuint(bounds.exchanges, >=, f->kept.exchanges);
     g_assert_cmpint(bounds.age_ticks, >, f->kept.age_ticks);
     g_assert_true(interval_contains(bounds.tb_ticks, 0));
     WAIT_UNTIL(peer_relation(beta_of(f)).exchanges > bounds.exchanges);
-    g_assert_false(peer_relation_is_stored(beta_of(f)));
+    peer_burst_async(beta_of(f), 1, 60000, NULL, on_burst, f);
+    WAIT_UNTIL(f->worn_out);
+    g_assert_cmpint(peer_relation(beta_of(f)).tod_state, ==, RELATION_OK);
     g_assert_cmpint(peer_relation(beta_of(f)).state, ==, RELATION_OK);
 }
 
@@ -128,6 +145,13 @@ static void test_peer_booted(Fixture *f, gconstpointer data)
 static void test_own_boot(Fixture *f, gconstpointer data)
 {
     set_boot(&f->alpha, "00000000000000000000000000000003");
+    f->alpha.clock_config.start_ticks = LATER;
+    assert_not_used(f, -(gint64) LATER);
+}
+
+/* A machine that was suspended, or taken back to a snapshot: the same boot, another timebase. */
+static void test_own_timebase_moved(Fixture *f, gconstpointer data)
+{
     f->alpha.clock_config.start_ticks = LATER;
     assert_not_used(f, -(gint64) LATER);
 }
@@ -176,6 +200,7 @@ int main(int argc, char **argv)
     ADD("relation-holds-over-a-restart-and-says-so", test_stored);
     ADD("not-if-the-peer-booted", test_peer_booted);
     ADD("not-if-this-host-booted", test_own_boot);
+    ADD("not-if-this-hosts-timebase-moved-without-a-boot", test_own_timebase_moved);
     ADD("not-if-the-peer-does-not-tell-its-boot", test_no_boot_id);
     ADD("not-with-another-drift-bound", test_other_bound);
     ADD("not-from-a-file-that-is-not-ours", test_foreign_files);

@@ -8,7 +8,7 @@
 #define HZ 512000000
 
 /* A new member of these has to be added to the codec's tables. */
-G_STATIC_ASSERT(sizeof(Relation) == 240);
+G_STATIC_ASSERT(sizeof(Relation) == 264);
 G_STATIC_ASSERT(sizeof(Exchange) == 72);
 
 /* A trace over `n` exchanges after ten older ones; the last one steps the time of day if `stepped`. */
@@ -56,6 +56,7 @@ static void assert_same_bounds(const RelationBounds *a, const RelationBounds *b)
     g_assert_cmpuint(a->exchanges, ==, b->exchanges);
     g_assert_cmpint(a->tod_state, ==, b->tod_state);
     g_assert_cmpint(a->fault, ==, b->fault);
+    g_assert_cmpint(a->stored, ==, b->stored);
 }
 
 static char *text_of(JsonObject *object)
@@ -92,6 +93,44 @@ static void test_round_trip(void)
 {
     check_round_trip(8, FALSE);
     check_round_trip(8, TRUE);
+}
+
+/* As a burst finds it after a start: replayed it gives the same, the word "stored" included. */
+static void test_stored_round_trip(void)
+{
+    RelationTrace trace = make_trace(1, FALSE), again;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL, *second = NULL;
+    RelationBounds wanted, got;
+
+    relation_set_stored(&trace.before);
+    trace.n_exchanges = 0;
+    wanted = relation_trace_bounds(&trace);
+    g_assert_true(wanted.stored);
+    text = text_of(relation_trace_to_json(&trace));
+    g_assert_true(read_text(text, &again, &error));
+    g_assert_no_error(error);
+    got = relation_trace_bounds(&again);
+    assert_same_bounds(&got, &wanted);
+    second = text_of(relation_trace_to_json(&again));
+    g_assert_cmpstr(second, ==, text);
+}
+
+static void test_stored_members_are_checked(void)
+{
+    static const char *const names[] = { "stored", "fresh_lo", "fresh_hi" };
+    RelationTrace trace = make_trace(1, FALSE), again;
+
+    relation_set_stored(&trace.before);
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(JsonObject) object = relation_trace_to_json(&trace);
+        g_autoptr(GError) error = NULL;
+
+        json_object_set_string_member(json_object_get_object_member(object, "before"), names[i], "");
+        g_assert_false(relation_trace_read_json(object, &again, &error));
+        g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID);
+        g_assert_nonnull(strstr(error->message, names[i]));
+    }
 }
 
 static void test_long_trace(void)
@@ -153,6 +192,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/relation-json/what-is-read-again-gives-the-same-bounds", test_round_trip);
+    g_test_add_func("/relation-json/a-stored-relation-stays-one", test_stored_round_trip);
+    g_test_add_func("/relation-json/members-of-a-stored-relation-are-checked", test_stored_members_are_checked);
     g_test_add_func("/relation-json/old-exchanges-are-worked-in", test_long_trace);
     g_test_add_func("/relation-json/a-member-missing-or-of-a-wrong-type-is-named", test_foreign_text);
     g_test_add_func("/relation-json/numbers-out-of-range-are-refused", test_ranges);

@@ -557,6 +557,78 @@ static void test_states_have_names(void)
 
 #define CASE(name, function) g_test_add_func("/relation/" name, function)
 
+/* What another process has left: 2 ms wide, made at the beginning of time. */
+static Relation stored_relation(void)
+{
+    Relation rel = relation_new();
+    Exchange x = with_tod(exchange_at(0, 5000, MS, MS), 5000, 0, 0);
+
+    relation_add(&rel, &x);
+    relation_set_stored(&rel);
+    return rel;
+}
+
+static bool is_stored(const Relation *rel)
+{
+    return relation_at(rel, rel->tb.at).stored;
+}
+
+static void test_stored_bounds_say_so_until_fresh_ones_do_as_well(void)
+{
+    Relation rel = stored_relation();
+    Exchange wide = exchange_at(S, 5000, 3 * MS, 3 * MS), quick_there = exchange_at(2 * S, 5000, MS / 2, 3 * MS),
+             quick_back = exchange_at(3 * S, 5000, 3 * MS, MS / 2);
+
+    g_assert_true(is_stored(&rel));
+    g_assert_cmpint(relation_at(&rel, tb_ticks(0)).state, ==, RELATION_OK);
+    g_assert_cmpint(relation_add(&rel, &wide), ==, RELATION_OK);
+    g_assert_true(is_stored(&rel)); /* of 1 ms and 0.1 ms of drift at both ends */
+    relation_add(&rel, &quick_there);
+    g_assert_true(is_stored(&rel)); /* at one end */
+    relation_add(&rel, &quick_back);
+    g_assert_false(is_stored(&rel));
+    relation_add(&rel, &(Exchange){ .l1 = tb_ticks(4 * S), .r2 = tb_ticks(4 * S + 4 * MS), .r3 = tb_ticks(4 * S + 4 * MS),
+                                    .l4 = tb_ticks(4 * S + 9 * MS) });
+    g_assert_false(is_stored(&rel));
+    g_assert_false(relation_at(&(Relation){ .stored = true }, tb_ticks(0)).stored); /* nothing is known at all */
+}
+
+static void test_drift_wears_stored_bounds_out(void)
+{
+    Relation rel = stored_relation();
+    Exchange wide = exchange_at(30 * S, 5000, 3 * MS, 3 * MS);
+
+    relation_add(&rel, &wide);
+    g_assert_false(is_stored(&rel)); /* 1 ms and 3 ms of drift */
+}
+
+static void test_nothing_stored_is_left_after_a_contradiction(void)
+{
+    Relation rel = stored_relation(), fresh = relation_new();
+
+    g_assert_cmpint(add(&rel, S, 5000 + 100 * MS), ==, RELATION_STEPPED);
+    add(&fresh, S, 5000 + 100 * MS);
+    g_assert_false(is_stored(&rel));
+    g_assert_cmpint(relation_at(&rel, rel.tb.at).tb_ticks.lo, ==, relation_at(&fresh, fresh.tb.at).tb_ticks.lo);
+    g_assert_cmpint(relation_at(&rel, rel.tb.at).tb_ticks.hi, ==, relation_at(&fresh, fresh.tb.at).tb_ticks.hi);
+}
+
+/* A wall clock that was stepped while nobody looked is neither believed nor blamed. */
+static void test_times_of_day_are_not_stored(void)
+{
+    Relation rel = stored_relation();
+    Exchange x = with_tod(exchange_at(S, 5000, MS, MS), 5000, 0, 7 * NS_PER_S);
+    RelationBounds bounds = relation_at(&rel, tb_ticks(0));
+
+    g_assert_cmpint(bounds.tod_state, ==, RELATION_NONE);
+    g_assert_false(interval_is_bounded(bounds.tod_ns));
+    g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_OK);
+    bounds = relation_at(&rel, x.l4);
+    g_assert_cmpint(bounds.tod_state, ==, RELATION_OK);
+    g_assert_cmpint(bounds.fault, ==, RELATION_FAULT_NONE);
+    g_assert_true(interval_contains(bounds.tod_ns, 7 * NS_PER_S));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -599,6 +671,12 @@ int main(int argc, char **argv)
     CASE("measured-drift-contains-the-true-one-and-narrows",
          test_measured_drift_contains_the_true_one_and_narrows);
     CASE("measured-drift-stays-within-the-bound", test_measured_drift_stays_within_the_bound);
+    CASE("stored-bounds-say-so-until-fresh-ones-do-as-well",
+         test_stored_bounds_say_so_until_fresh_ones_do_as_well);
+    CASE("drift-wears-stored-bounds-out", test_drift_wears_stored_bounds_out);
+    CASE("nothing-stored-is-left-after-a-contradiction",
+         test_nothing_stored_is_left_after_a_contradiction);
+    CASE("times-of-day-are-not-stored", test_times_of_day_are_not_stored);
     CASE("faults-have-names", test_faults_have_names);
     CASE("states-have-names", test_states_have_names);
     return g_test_run();

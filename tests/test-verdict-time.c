@@ -131,6 +131,17 @@ static void test_stale_relation(void)
     assert_only(w, FINDING_TIMEBASE_RELATION_STALE, SEVERITY_WARN, 0);
 }
 
+static void test_stored_relation_is_noted(void)
+{
+    g_autofree World *w = g_new0(World, 1);
+
+    world_init(w, PVR_POWER9, PVR_POWER9);
+    w->relation.stored = true;
+    assert_only(w, FINDING_TIMEBASE_RELATION_STORED, SEVERITY_NOTE, 0);
+    g_assert_cmpint(w->verdict.decision, ==, DECISION_ALLOW);
+    g_assert_true(w->verdict.plan.known);
+}
+
 static void test_plan_follows_the_relation(void)
 {
     g_autofree World *w = g_new0(World, 1);
@@ -267,6 +278,7 @@ int main(int argc, char **argv)
     g_test_add_func("/verdict-time/running-guest-needs-a-sound-relation",
                     test_running_guest_needs_a_sound_relation);
     g_test_add_func("/verdict-time/stale-relation", test_stale_relation);
+    g_test_add_func("/verdict-time/stored-relation-is-noted", test_stored_relation_is_noted);
     g_test_add_func("/verdict-time/plan-follows-the-relation", test_plan_follows_the_relation);
     g_test_add_func("/verdict-time/plan-counts-what-the-guest-is-ahead",
                     test_plan_counts_what_the_guest_is_ahead);
