@@ -16,6 +16,7 @@ void ctl_peer_free(CtlPeer *peer)
 {
     if (peer == NULL)
         return;
+    g_free(peer->path);
     g_free(peer->name);
     g_free(peer->address);
     g_free(peer->state);
@@ -38,6 +39,7 @@ CtlPeer *ctl_peer_read(GVariant *properties, GError **error)
     CtlPeer *peer = g_new0(CtlPeer, 1);
     g_autoptr(GVariant) host = g_variant_lookup_value(properties, "Host", G_VARIANT_TYPE_VARDICT);
 
+    peer->path = g_strdup("");
     peer->name = get_string(properties, "Name");
     peer->address = get_string(properties, "Address");
     peer->state = get_string(properties, "State");
@@ -84,6 +86,8 @@ GPtrArray *ctl_peers_load(Ctl *ctl, GError **error)
         peer = ctl_peer_read(properties, error);
         if (peer == NULL)
             return NULL;
+        g_free(peer->path);
+        g_variant_get_child(object, 0, "o", &peer->path);
         g_ptr_array_add(peers, peer);
     }
     g_ptr_array_sort(peers, compare_peers);
@@ -108,6 +112,11 @@ static Interval ticks_to_ns(Interval ticks, guint64 hz)
     if (hz == 0 || hz > G_MAXINT64 || !interval_is_bounded(ticks))
         return INTERVAL_UNBOUNDED;
     return interval_of(ticks_to_ns_floor(ticks.lo, hz), ticks_to_ns_ceil(ticks.hi, hz));
+}
+
+Interval ctl_peer_ticks_to_ns(const CtlPeer *peer, Interval ticks, guint64 own_hz)
+{
+    return ticks_to_ns(ticks, peer_hz(peer, own_hz));
 }
 
 Interval ctl_peer_timebase_ns(const CtlPeer *peer, guint64 own_hz)

@@ -10,6 +10,7 @@
 #include "interval.h"
 
 typedef struct CtlPeer {
+    char *path; /* of its object; "" if it was not told */
     char *name, *address, *state, *error, *relation_state, *relation_fault;
     HostFacts host;    /* all unknown if it was never heard of */
     Interval tb_ticks; /* peer minus this host, now */
@@ -32,6 +33,9 @@ gboolean ctl_peer_is_linked(const CtlPeer *peer);
 
 /* Its timebase minus that of this host, outward in ns; unbounded: unknown. `own_hz`: of this host, 0: unknown. */
 Interval ctl_peer_timebase_ns(const CtlPeer *peer, guint64 own_hz);
+
+/* Another difference of these timebases likewise. */
+Interval ctl_peer_ticks_to_ns(const CtlPeer *peer, Interval ticks, guint64 own_hz);
 
 /* `timebase_hz`: this host's; 0: unknown, then nothing is said in microseconds. `detailed`: more columns. Why a peer
  * is not linked follows the table. */

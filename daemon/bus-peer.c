@@ -109,8 +109,25 @@ static int on_peer_get_drift(sd_bus *bus, const char *path, const char *interfac
     return sd_bus_message_append(reply, "(xx)", ppb.lo, ppb.hi);
 }
 
+static int on_get_history(sd_bus_message *call, void *data, sd_bus_error *e)
+{
+    const PeerHistory *history = peer_history(data);
+    gint64 now_boot_ns = tb_clock_boot_ns();
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("a(xxx)"));
+    for (guint i = 0; history && i < history->n; i++) {
+        const PeerHistoryPoint *point = &history->points[i];
+
+        g_variant_builder_add(&list, "(xxx)", now_boot_ns - point->at_boot_ns, point->ticks.lo, point->ticks.hi);
+    }
+    bus_send_reply(call, g_variant_new("(a(xxx))", &list));
+    return 1;
+}
+
 static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD_WITH_NAMES("GetHistory", NULL, , "a(xxx)", SD_BUS_PARAM(points), on_get_history, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Name", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Address", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("State", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

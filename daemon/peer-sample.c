@@ -116,6 +116,18 @@ static void peer_miss_exchange(Peer *self, PeerLink *link, const GError *error)
     peer_lose_link(self, link, told);
 }
 
+/* Of a burst the last bounds, which are the narrowest. */
+static void peer_note_history(Peer *self)
+{
+    RelationBounds bounds = peer_relation(self);
+
+    if (!interval_is_bounded(bounds.tb_ticks))
+        return;
+    if (!self->history)
+        self->history = g_new0(PeerHistory, 1);
+    peer_history_add(self->history, tb_clock_boot_ns(), bounds.tb_ticks);
+}
+
 static void on_exchange_done(const Exchange *exchange, const GError *error, void *data)
 {
     Peer *self = data;
@@ -142,10 +154,11 @@ static void on_exchange_done(const Exchange *exchange, const GError *error, void
     if (self->own_samples > 0)
         self->own_samples--;
     peer_count_exchange(self);
-    if (self->own_samples == 0)
+    if (self->own_samples == 0) {
+        peer_note_history(self);
         peer_memory_keep(self, FALSE);
-    if (self->own_samples == 0)
         peer_loop_ask(self);
+    }
     if (self->own_samples == 0 || self->relation_state != before)
         peers_notify_sampled(self->peers, self);
     peer_sample_next(self);

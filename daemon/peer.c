@@ -34,6 +34,7 @@ void peer_unref(Peer *self)
     g_free(self->host);
     g_free(self->address);
     g_free(self->error);
+    g_free(self->history);
     g_free(self);
 }
 
@@ -388,6 +389,8 @@ static void peer_review_relation(Peer *self, gboolean same)
     };
     gboolean first;
 
+    if (!same)
+        g_clear_pointer(&self->history, g_free);
     if (!FACT_KNOWN(&self->facts, HOST_TIMEBASE_HZ) || self->facts.timebase_hz != params.timebase_hz) {
         self->has_relation = FALSE;
         peer_sample_retrace(self);
@@ -518,6 +521,11 @@ gint64 peer_since_boot_ns(const Peer *self)
 gboolean peer_relation_is_stored(const Peer *self)
 {
     return self->peers && self->has_relation && self->relation.stored;
+}
+
+const PeerHistory *peer_history(const Peer *self)
+{
+    return self->history;
 }
 
 RelationDrift peer_drift(const Peer *self)

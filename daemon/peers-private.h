@@ -52,6 +52,7 @@ struct Peer {
     Relation relation; /* valid with has_relation */
     RelationState relation_state;
     guint32 relation_drift_ppb;
+    PeerHistory *history;    /* (nullable) */
     gint64 kept_boot_ns;      /* when it was last written; 0: never */
     /* peer-loop.c */
     GArray *told; /* (nullable) of LinkRelation: what it says of others */

@@ -21,6 +21,7 @@
 #include "ledger.h"
 #include "link-service.h"
 #include "link.h"
+#include "peer-history.h"
 #include "relation-json.h"
 #include "relation.h"
 #include "tb-clock.h"
@@ -122,6 +123,9 @@ RelationBounds peer_relation(const Peer *peer);
 gboolean peer_relation_is_stored(const Peer *peer);
 
 RelationDrift peer_drift(const Peer *peer);
+
+/* Bounds of peer minus local of the last day, as long as the same host answered. (transfer none) (nullable): no sample yet. */
+const PeerHistory *peer_history(const Peer *peer);
 
 /* Whether the relations among this host and its linked peers can all be true. *ret_suspect (transfer full): the link "alpha-beta" or the
  * host that cannot be right; "unknown" if none can be told; "" unless RELATION_LOOP_OPEN. */

@@ -265,8 +265,21 @@ static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_VTABLE_END,
 };
 
+/* Three points, 512 ticks (1 us) wide; one that is none. */
+static int on_get_history(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    const Fixture *fixture = data;
+
+    if (fixture->error_name != NULL)
+        return sd_bus_reply_method_errorf(call, fixture->error_name, "%s", fixture->error_message);
+    return sd_bus_reply_method_return(call, "a(xxx)", fixture->linked ? 4 : 0, (gint64)120000000000, (gint64)0, (gint64)512,
+                                      (gint64)90000000000, (gint64)9, (gint64)8, (gint64)60000000000, (gint64)0, (gint64)512,
+                                      (gint64)4000000000, (gint64)0, (gint64)512);
+}
+
 static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_VTABLE_START(0),
+    METHOD("GetHistory", NULL, "a(xxx)", on_get_history),
     TEXT("Name"),
     TEXT("Address"),
     SD_BUS_PROPERTY("State", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -411,6 +424,7 @@ GSubprocess *fixture_spawn(Fixture *fixture, const char *const *words)
                                  TRUE);
     g_subprocess_launcher_setenv(launcher, "TBSYNC_CONFIG_FILE", fixture->config, TRUE);
     g_subprocess_launcher_setenv(launcher, "TZ", "UTC", TRUE);
+    g_subprocess_launcher_setenv(launcher, "LC_ALL", fixture->locale != NULL ? fixture->locale : "C.UTF-8", TRUE);
     child = g_subprocess_launcher_spawnv(launcher, (const char *const *)arguments->pdata, &error);
     g_assert_no_error(error);
     return child;

@@ -29,6 +29,7 @@ typedef struct Fixture {
     /* how it is run */
     gboolean no_bus;
     gboolean as_user; /* else as root */
+    const char *locale; /* NULL: C.UTF-8 */
 } Fixture;
 
 Fixture *fixture_new(gboolean with_service);

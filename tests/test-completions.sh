@@ -28,12 +28,13 @@ offers() {
     fi
 }
 
-echo 1..10
+echo 1..11
 offers "a verb is completed" "matrix" tbsyncctl mat
 offers "a verb is completed behind an option" "baseline" tbsyncctl --json base
 offers "hidden verbs are not offered" "" tbsyncctl compl
 offers "help takes verbs" "doctor" tbsyncctl help doc
 offers "options are those of the verb" "--assume" tbsyncctl check --as
+offers "options of peers" "--history" tbsyncctl peers --hi
 offers "options of all verbs are offered, too" "--no-legend --no-pager" tbsyncctl peers --no-
 offers "explain takes finding codes" "deadline" tbsyncctl explain dead
 offers "files are offered where they can stand" "$0" tbsyncctl judge "${0%.sh}"

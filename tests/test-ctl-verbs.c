@@ -109,6 +109,52 @@ static void test_peers_json_is_an_array(void)
     g_assert_cmpuint(json_array_get_length(json_node_get_array(node)), ==, 1);
 }
 
+static void test_history_of_a_peer_is_a_chart(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    g_auto(Run) none = RUN(fixture, "peers", "--history");
+
+    g_assert_cmpint(none.status, ==, 0);
+    expect_text(none.out, "beta: no sample of its clock since tbsyncd was started");
+    fixture->linked = TRUE;
+    g_auto(Run) run = RUN(fixture, "peers", "beta", "--history");
+    g_assert_cmpint(run.status, ==, 0);
+    expect_text(run.out, "beta: timebase minus this host's, less a steady drift of +0.000 ppm; 3 samples in 2 min, the last one "
+                         "1.000 us wide\n      +500 ns \u2502\u2588");
+    expect_text(run.out, "2 min ago");
+    expect_text(run.out, "4 s ago\n");
+}
+
+static void test_chart_is_ascii_where_it_has_to_be(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+
+    fixture->linked = TRUE;
+    g_auto(Run) asked = RUN(fixture, "peers", "--history", "--ascii");
+    g_assert_true(g_str_is_ascii(asked.out));
+    expect_text(asked.out, "      +500 ns |#");
+    fixture->locale = "C";
+    g_auto(Run) locale = RUN(fixture, "peers", "--history");
+    g_assert_cmpstr(locale.out, ==, asked.out);
+}
+
+static void test_history_json_has_the_points(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+
+    fixture->linked = TRUE;
+    g_auto(Run) run = RUN(fixture, "peers", "--history", "--json");
+    g_assert_cmpstr(run.out, ==,
+                    "[{\"name\":\"beta\",\"points\":[{\"age_ns\":120000000000,\"tb_lo_ns\":0,\"tb_hi_ns\":1000},"
+                    "{\"age_ns\":60000000000,\"tb_lo_ns\":0,\"tb_hi_ns\":1000},"
+                    "{\"age_ns\":4000000000,\"tb_lo_ns\":0,\"tb_hi_ns\":1000}]}]\n");
+    fixture->error_name = "org.freedesktop.DBus.Error.UnknownMethod"; /* an older daemon */
+    fixture->error_message = "no such method";
+    g_auto(Run) old = RUN(fixture, "peers", "--history");
+    g_assert_cmpint(old.status, ==, 1);
+    expect_text(old.err, "GetHistory on tbsyncd failed");
+}
+
 static void test_check_allows_with_a_plan(void)
 {
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
@@ -295,6 +341,9 @@ int main(int argc, char **argv)
     g_test_add_func("/ctl-verbs/peers-say-why-one-is-not-linked", test_peers_say_why_one_is_not_linked);
     g_test_add_func("/ctl-verbs/unknown-peer-is-named", test_unknown_peer_is_named);
     g_test_add_func("/ctl-verbs/peers-json-is-an-array", test_peers_json_is_an_array);
+    g_test_add_func("/ctl-verbs/history-of-a-peer-is-a-chart", test_history_of_a_peer_is_a_chart);
+    g_test_add_func("/ctl-verbs/chart-is-ascii-where-it-has-to-be", test_chart_is_ascii_where_it_has_to_be);
+    g_test_add_func("/ctl-verbs/history-json-has-the-points", test_history_json_has_the_points);
     g_test_add_func("/ctl-verbs/check-allows-with-a-plan", test_check_allows_with_a_plan);
     g_test_add_func("/ctl-verbs/check-refuses-with-cause-and-fix", test_check_refuses_with_cause_and_fix);
     g_test_add_func("/ctl-verbs/check-json-holds-the-verdict", test_check_json_holds_the_verdict);

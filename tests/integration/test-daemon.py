@@ -101,6 +101,15 @@ def test_both_hosts_are_linked_and_related():
     equal(json.loads(ctl("facts", "--json").out)["name"], "alpha")
 
 
+def test_history_holds_the_sample_of_the_link():
+    await_links()
+    points = await_that("a burst has ended", lambda: json.loads(ctl("peers", "beta", "--history", "--json").out)[0]["points"])
+    # 10^12 ticks at 512 MHz
+    assert points[-1]["tb_lo_ns"] <= 1953125000000 <= points[-1]["tb_hi_ns"], points
+    assert 0 <= points[-1]["age_ns"] < 10 ** 12, points
+    contains(ctl("peers", "--history").out, "beta: timebase minus this host's")
+
+
 def test_preflight_asks_for_peer_and_guest():
     await_links()
     equal(ctl("check", "test", "beta").status, 0)
