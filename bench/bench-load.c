@@ -5,7 +5,6 @@
  * loopback, so that waiting times contain the work of both ends. Each figure stands beside its bar, if it has one. Simulated
  * timebases; records on a file system in memory.
  */
-#include "fd-poll.h"
 #include "link-stranger.h"
 #include "load-hub.h"
 
@@ -27,6 +26,7 @@ typedef struct World {
     Pki *pki;
     Hub hub;
     Node *nodes;
+    Reactor *reactor; /* of all nodes, so that playing many costs little more than being one */
     guint n;
     double p99_one_ms, rss_one_kb;
 } World;
@@ -79,6 +79,7 @@ static void world_init(World *world, guint n)
     world->pki = pki_new("load");
     pki_revoke(world->pki, NULL);
     hub_init(&world->hub, world->pki, world->tbsyncd);
+    world->reactor = reactor_new(NULL);
     world->nodes = g_new0(Node, n);
     for (guint i = 0; i < n; i++) {
         Node *node = &world->nodes[i];
@@ -87,6 +88,7 @@ static void world_init(World *world, guint n)
         node_add_peer(node, &hub_node);
         node->peer_configs[0].port = world->hub.port;
         node->default_timing = TRUE;
+        node->reactor = world->reactor;
     }
 }
 
@@ -99,6 +101,7 @@ static void world_clear(World *world)
         node_clear(&world->nodes[i]);
     hub_clear(&world->hub);
     g_free(world->nodes);
+    g_clear_pointer(&world->reactor, reactor_unref);
     pki_free(world->pki);
 }
 
@@ -377,7 +380,6 @@ int main(int argc, char **argv)
     struct rlimit limit;
 
     signal(SIGPIPE, SIG_IGN);
-    fd_poll_install();
     setvbuf(stdout, NULL, _IOLBF, 0); /* children are forked in between */
     g_log_set_writer_func(drop_line, NULL, NULL);
     getrlimit(RLIMIT_NOFILE, &limit);

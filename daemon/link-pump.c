@@ -43,6 +43,7 @@ static gssize bus_send(LinkPump *pump, const guint8 *bytes, gsize size_bytes)
     while (n < 0 && errno == EINTR);
     if (n < 0 && errno != EAGAIN)
         pump->bus_dead = TRUE;
+    pump->fed += n > 0;
     return n < 0 ? -errno : n;
 }
 
@@ -109,6 +110,7 @@ static void pump_to_bus(LinkPump *pump)
     if (pump->stream_ended && !pump->to_bus.bytes && !pump->bus_told) {
         shutdown(pump->fd, SHUT_WR);
         pump->bus_told = TRUE;
+        pump->fed++;
     }
 }
 
@@ -136,6 +138,8 @@ static void pump_to_stream(LinkPump *pump)
         done = send_all(pump, stream_send, chunk, (gsize) n);
         if (done < (gsize) n)
             held_set(&pump->to_stream, chunk + done, (gsize) n - done);
+        if (n < (gssize) sizeof chunk)
+            break; /* that was all; the end shows in the next run */
     }
     if (pump->stream_dead)
         held_clear(&pump->to_stream);
@@ -143,8 +147,15 @@ static void pump_to_stream(LinkPump *pump)
 
 void link_pump_run(LinkPump *pump)
 {
-    pump_to_bus(pump);
-    pump_to_stream(pump);
+    link_pump_run_some(pump, TRUE, TRUE);
+}
+
+void link_pump_run_some(LinkPump *pump, gboolean from_stream, gboolean from_bus)
+{
+    if (from_stream)
+        pump_to_bus(pump);
+    if (from_bus)
+        pump_to_stream(pump);
     /* A peer that refuses us says why and hangs up: our send fails, and its reason is still to be read. Whatever is
      * there is taken, and then the stream is over in this direction too. */
     if (pump->stream_dead && !pump->stream_ended && !pump->to_bus.bytes) {

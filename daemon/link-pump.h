@@ -35,6 +35,7 @@ typedef struct LinkPump {
     gboolean bus_told;     /* that the stream has ended: the socketpair is shut down for writing */
     gboolean bus_ended;    /* nothing more will come from the bus */
     gboolean bus_dead;     /* the bus takes nothing any more */
+    guint fed;             /* how often the bus was given something, the end of the stream included */
 } LinkPump;
 
 void link_pump_init(LinkPump *pump, int fd, const LinkPumpStream *ops, void *stream);
@@ -42,6 +43,9 @@ void link_pump_clear(LinkPump *pump);
 
 /* Moves what can be moved, up to a fixed amount so that other sources get their turn. */
 void link_pump_run(LinkPump *pump);
+
+/* The same where it is known that only one side has something. */
+void link_pump_run_some(LinkPump *pump, gboolean from_stream, gboolean from_bus);
 
 /* All that came from the bus is sent, or cannot be, and nothing more will come. */
 gboolean link_pump_is_flushed(const LinkPump *pump);

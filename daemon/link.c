@@ -2,13 +2,12 @@
 #include "link.h"
 
 #include "error.h"
-#include "fd-poll.h"
 #include "link-frames.h"
 #include "link-names.h"
 #include "link-pump.h"
 #include "link-socket.h"
 #include "link-tls.h"
-#include "sd-source.h"
+#include "reactor.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -21,16 +20,12 @@
 #define LINGER_MAX_BYTES (256u * 1024u)
 /* Messages that sd-bus holds for a peer who does not read: with more of them the peer is hostile or hung. */
 #define QUEUED_MAX 4096u
-/* Strangers wait until nothing else is to do: a TLS handshake costs a millisecond, and a hook may be waiting. */
-#define PRIORITY_STRANGER (G_PRIORITY_DEFAULT + 50)
+/* While a peer does not read, calls to it are not seen to leave: how often it is looked whether one has run out of time. */
+#define BLOCKED_TICK_US 100000
+/* How many messages one run takes at most: saves a poll() each, and still lets other links run in a flood. */
+#define MESSAGES_PER_RUN 16
 
-/* Socket, socketpair and deadline of one link as one source; all of its work is done from its dispatch. */
-typedef struct LinkSource {
-    GSource base;
-    Link *link;
-    void *net_tag, *pair_tag;
-    GIOCondition net_events, pair_events;
-} LinkSource;
+enum { WATCH_NET, WATCH_PAIR };
 
 struct Link {
     guint refs; /* the owner's, and one for each of our own functions that calls out */
@@ -42,7 +37,9 @@ struct Link {
     char *expected_name; /* NULL: accepting */
     char *peer_name;
     char *remote;
-    LinkSource *source;
+    ReactorEntry *entry;
+    gint64 deadline_us; /* CLOCK_MONOTONIC; of the handshake, or of the end */
+    int watch_errno;    /* the kernel does not let us wait for its sockets */
     LinkSocketDial *dial;
     int fd, pair_fd; /* TCP; the far end of the bus's socketpair */
     LinkSession *session;
@@ -52,7 +49,7 @@ struct Link {
     LinkPump pump;
     LinkFrames frames;
     sd_bus *bus;
-    GSource *bus_source;
+    gboolean bus_busy; /* it has more to do than one run lets it */
     int bus_error; /* positive errno once the bus has ended */
     gboolean spoken_to; /* by the peer's D-Bus: the time limit of the handshake is over */
     gboolean resumed;
@@ -94,33 +91,44 @@ static GError *link_fault(const Link *link, TbsyncError code, const char *what)
 
 /* ---- Loop ---- */
 
-static void *source_watch(GSource *source, void *tag, int fd, GIOCondition events)
+/* Decrypted bytes that can be passed on. */
+static gboolean link_has_pending(const Link *link)
 {
-    if (tag && events == 0) {
-        g_source_remove_unix_fd(source, tag);
-        return NULL;
-    }
-    if (tag) {
-        g_source_modify_unix_fd(source, tag, events);
-    } else if (events != 0) {
-        tag = g_source_add_unix_fd(source, fd, events);
-        fd_poll_entrust(fd);
-    }
-    return tag;
+    return (link_pump_wants_stream(&link->pump) & G_IO_IN) && link_session_has_pending(link->session);
 }
 
-/* GLib wakes the loop at every change of a watch, so only real ones are passed on. */
+static void link_update_due(Link *link)
+{
+    gint64 due_us = link->deadline_us;
+    guint64 bus_due_us = G_MAXUINT64;
+
+    if (!link->entry)
+        return;
+    if (link->state == LINK_UP && link->bus_error == 0) {
+        if (sd_bus_get_timeout(link->bus, &bus_due_us) < 0 || link->bus_busy)
+            bus_due_us = 0;
+        due_us = (gint64) MIN(bus_due_us, (guint64) due_us);
+    }
+    if (link->state == LINK_UP && link->pump.to_stream.bytes)
+        due_us = MIN(due_us, reactor_now_us(link->entry) + BLOCKED_TICK_US);
+    if (link->state == LINK_UP && link_has_pending(link))
+        due_us = 0;
+    reactor_set_due(link->entry, due_us);
+}
+
+static void link_set_deadline(Link *link, guint from_now_ms)
+{
+    link->deadline_us = reactor_now_us(link->entry) + (gint64) from_now_ms * G_TIME_SPAN_MILLISECOND;
+    link_update_due(link);
+}
+
 static void link_watch(Link *link, GIOCondition net_events, GIOCondition pair_events)
 {
-    LinkSource *source = link->source;
-
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): only a link with a source gets here */
-    if (net_events != source->net_events)
-        source->net_tag = source_watch(&source->base, source->net_tag, link->fd, net_events);
-    if (pair_events != source->pair_events)
-        source->pair_tag = source_watch(&source->base, source->pair_tag, link->pair_fd, pair_events);
-    source->net_events = net_events;
-    source->pair_events = pair_events;
+    if (reactor_watch(link->entry, WATCH_NET, link->fd, net_events) &&
+        reactor_watch(link->entry, WATCH_PAIR, link->pair_fd, pair_events))
+        return;
+    link->watch_errno = errno;
+    link_set_deadline(link, 0);
 }
 
 static void link_update_watches(Link *link)
@@ -141,12 +149,6 @@ static void link_update_watches(Link *link)
     }
 }
 
-static void link_set_deadline(Link *link, guint from_now_ms)
-{
-    g_source_set_ready_time(&link->source->base,
-                            g_source_get_time(&link->source->base) + (gint64) from_now_ms * G_TIME_SPAN_MILLISECOND);
-}
-
 /* ---- Ends ---- */
 
 /* Gives back all but the words. The owner may still read those. */
@@ -154,23 +156,16 @@ static void link_release(Link *link)
 {
     link->state = LINK_CLOSED;
     link_socket_dial_cancel(g_steal_pointer(&link->dial));
-    sd_source_remove(g_steal_pointer(&link->bus_source));
     if (link->bus) {
         sd_bus_close(link->bus);
         link->bus = sd_bus_unref(link->bus);
     }
     link_pump_clear(&link->pump);
-    if (link->source) {
-        g_source_destroy(&link->source->base);
-        g_source_unref(&link->source->base);
-        link->source = NULL;
-    }
+    reactor_remove(g_steal_pointer(&link->entry));
     if (link->session) {
         link_session_bye(link->session);
         g_clear_pointer(&link->session, link_session_free);
     }
-    fd_poll_take_back(link->fd);
-    fd_poll_take_back(link->pair_fd);
     if (link->fd >= 0)
         close(link->fd);
     if (link->pair_fd >= 0)
@@ -232,7 +227,7 @@ static gssize link_stream_recv(void *stream, void *buffer, gsize size_bytes)
 
     if (n > 0 && !link->spoken_to) {
         link->spoken_to = TRUE;
-        g_source_set_ready_time(&link->source->base, -1);
+        link->deadline_us = REACTOR_NEVER;
     }
     return n > 0 && !link_frames_pass(&link->frames, buffer, (gsize) n) ? -EPROTO : n;
 }
@@ -259,28 +254,65 @@ static GError *link_end_reason(const Link *link)
     return link_fault(link, TBSYNC_ERROR_FAILED, what);
 }
 
-static void link_pump_bytes(Link *link)
+/* The peer's end reaches sd-bus as the end of its socket; it first handles what came before and fails the calls that wait. Only
+ * when sd-bus is through, and its last words are sent, is the link over. */
+static void link_review(Link *link)
 {
     guint64 queued = 0;
 
-    link_pump_run(&link->pump);
-    /* The peer's end reaches sd-bus as the end of its socket; it first handles what came before and fails the calls that
-     * wait. Only when sd-bus is through, and its last words are sent, is the link over. */
     if (link->bus_error != 0 && link_pump_is_flushed(&link->pump))
         link_fail(link, link_end_reason(link));
     else if (sd_bus_get_n_queued_write(link->bus, &queued) >= 0 && queued > QUEUED_MAX)
         link_fail(link, link_fault(link, TBSYNC_ERROR_FAILED, "it does not read what we send"));
 }
 
-static void link_on_bus_closed(int error, void *data)
+static void link_on_bus_closed(Link *link, int error)
 {
-    Link *link = link_ref(data);
-
     link->bus_error = error;
     link_set_deadline(link, LINGER_MS);
-    link_pump_bytes(link);
-    link_update_watches(link);
-    link_unref(link);
+}
+
+/* Its end of the socketpair is not watched: what goes in at the other end, or comes out of it, is known here. */
+static gboolean link_bus_has_work(const Link *link, gboolean fed)
+{
+    guint64 due_us = G_MAXUINT64;
+
+    return link->bus_error == 0 &&
+           (fed || link->bus_busy || (sd_bus_get_events(link->bus) & G_IO_OUT) ||
+            sd_bus_get_timeout(link->bus, &due_us) < 0 || due_us <= (guint64) reactor_now_us(link->entry));
+}
+
+/* The link may be gone, or LINK_CLOSED, afterwards but for a reference that the caller holds. */
+static void link_process_bus(Link *link)
+{
+    sd_bus *bus = sd_bus_ref(link->bus);
+    int r = 1;
+
+    for (int i = 0; i < MESSAGES_PER_RUN && r > 0 && link->state == LINK_UP; i++)
+        r = sd_bus_process(bus, NULL);
+    link->bus_busy = r > 0;
+    /* -ENOTCONN: sd-bus has finished closing after the other end went away; the errno of the loss is not kept */
+    if (link->state == LINK_UP && r < 0)
+        link_on_bus_closed(link, r == -ENOTCONN ? ECONNRESET : -r);
+    else if (link->state == LINK_UP && sd_bus_is_open(bus) <= 0 && sd_bus_get_events(bus) < 0)
+        link_on_bus_closed(link, ECONNRESET);
+    sd_bus_unref(bus);
+}
+
+static void link_pump_bytes(Link *link)
+{
+    GIOCondition net = reactor_ready(link->entry, WATCH_NET), pair = reactor_ready(link->entry, WATCH_PAIR);
+    guint fed = link->pump.fed;
+
+    link_pump_run_some(&link->pump, net != 0 || (pair & ~G_IO_IN) || link_has_pending(link), pair != 0 || (net & ~G_IO_IN));
+    if (link_bus_has_work(link, fed != link->pump.fed)) {
+        link_process_bus(link);
+        if (link->state != LINK_UP)
+            return;
+        /* what it has to say goes out at once, not a step of the loop later; and so that nothing is left when it ended */
+        link_pump_run_some(&link->pump, link->bus_error != 0, TRUE);
+    }
+    link_review(link);
 }
 
 static int link_open_bus(Link *link, int bus_fd)
@@ -329,7 +361,7 @@ static void link_come_up(Link *link)
     if (r >= 0) {
         link->state = LINK_UP;
         link->resumed = link_session_is_resumed(link->session);
-        g_source_set_priority(&link->source->base, G_PRIORITY_DEFAULT);
+        reactor_set_lane(link->entry, REACTOR_FRIENDS);
         link_frames_init(&link->frames, link->expected_name == NULL);
         link_pump_init(&link->pump, link->pair_fd, &link_stream, link);
         link_session_welcome(link->session);
@@ -344,7 +376,7 @@ static void link_come_up(Link *link)
         link_fail(link, link_fault(link, TBSYNC_ERROR_FAILED, what));
         return;
     }
-    link->bus_source = sd_source_attach(link->bus, g_source_get_context(&link->source->base), link_on_bus_closed, link);
+    link->bus_busy = TRUE;
     if (link->callbacks->started)
         link->callbacks->started(link, link->data);
 }
@@ -399,6 +431,12 @@ static void link_step(Link *link)
 
 static void link_on_deadline(Link *link)
 {
+    if (link->watch_errno != 0 && !link->error) {
+        g_autofree char *what = g_strdup_printf("cannot wait for its socket: %s", g_strerror(link->watch_errno));
+
+        link_fail(link, link_fault(link, TBSYNC_ERROR_FAILED, what));
+        return;
+    }
     switch (link->state) {
     case LINK_CONNECTING:
         link_fail(link, link_fault(link, TBSYNC_ERROR_TIMEOUT, "no connection within the time limit"));
@@ -424,6 +462,8 @@ static void link_on_ready(Link *link)
 {
     switch (link->state) {
     case LINK_HANDSHAKE:
+        if (reactor_ready(link->entry, WATCH_NET) == 0)
+            break;
         if (link->lingering)
             link_discard(link);
         else
@@ -438,56 +478,27 @@ static void link_on_ready(Link *link)
     }
 }
 
-static gboolean source_is_ready(LinkSource *source)
+static void link_run(void *data)
 {
-    const Link *link = source->link;
+    Link *link = link_ref(data);
+    gint64 deadline_us = link->deadline_us;
 
-    return (source->net_tag && g_source_query_unix_fd(&source->base, source->net_tag) != 0) ||
-           (source->pair_tag && g_source_query_unix_fd(&source->base, source->pair_tag) != 0) ||
-           (link->state == LINK_UP && (link_pump_wants_stream(&link->pump) & G_IO_IN) &&
-            link_session_has_pending(link->session));
-}
-
-static gboolean link_source_prepare(GSource *base, int *ret_wait_ms)
-{
-    const Link *link = ((LinkSource *) base)->link;
-
-    *ret_wait_ms = -1;
-    return link->state == LINK_UP && (link_pump_wants_stream(&link->pump) & G_IO_IN) &&
-           link_session_has_pending(link->session);
-}
-
-static gboolean link_source_check(GSource *base)
-{
-    return source_is_ready((LinkSource *) base);
-}
-
-static gboolean link_source_dispatch(GSource *base, GSourceFunc callback, void *data)
-{
-    LinkSource *source = (LinkSource *) base;
-    Link *link = link_ref(source->link);
-    gint64 due_us = g_source_get_ready_time(base);
-
-    if (source_is_ready(source))
-        link_on_ready(link);
-    if (link->state != LINK_CLOSED && due_us >= 0 && due_us == g_source_get_ready_time(base) &&
-        due_us <= g_source_get_time(base))
+    link_on_ready(link);
+    /* a deadline that was set just now has its time */
+    if (link->state != LINK_CLOSED && deadline_us == link->deadline_us && deadline_us <= reactor_now_us(link->entry))
         link_on_deadline(link);
-    link_update_watches(link);
+    if (link->state != LINK_CLOSED) {
+        link_update_watches(link);
+        link_update_due(link);
+    }
     link_unref(link);
-    return G_SOURCE_CONTINUE;
 }
-
-static const GSourceFuncs link_source_funcs = {
-    .prepare = link_source_prepare,
-    .check = link_source_check,
-    .dispatch = link_source_dispatch,
-};
 
 /* ---- Life ---- */
 
 static Link *link_new(const LinkParams *params, const char *expected_name, char *remote)
 {
+    g_autoptr(Reactor) reactor = NULL;
     Link *link = g_new0(Link, 1);
 
     link->refs = 1;
@@ -498,13 +509,8 @@ static Link *link_new(const LinkParams *params, const char *expected_name, char 
     link->expected_name = g_strdup(expected_name);
     link->remote = remote;
     link->fd = link->pair_fd = -1;
-    /* GLib's prototype lacks the const; it only reads */
-    link->source = (LinkSource *) g_source_new((GSourceFuncs *) &link_source_funcs, sizeof(LinkSource));
-    link->source->link = link;
-    g_source_set_name(&link->source->base, "link");
-    /* saves two system calls a dispatch, see sd-source.c; call-backs that run the loop are safe all the same */
-    g_source_set_can_recurse(&link->source->base, TRUE);
-    g_source_attach(&link->source->base, g_main_context_get_thread_default());
+    reactor = params->reactor ? reactor_ref(params->reactor) : reactor_new(g_main_context_get_thread_default());
+    link->entry = reactor_add(reactor, REACTOR_STRANGERS, link_run, link);
     link_set_deadline(link, link->handshake_timeout_ms);
     return link;
 }
@@ -531,7 +537,6 @@ Link *link_accept(int fd, const LinkParams *params)
     char *remote = link_socket_remote(fd);
     Link *link = link_new(params, NULL, remote ? remote : g_strdup("an unknown address"));
 
-    g_source_set_priority(&link->source->base, PRIORITY_STRANGER);
     link_start_handshake(link, fd);
     return link;
 }

@@ -22,6 +22,8 @@
 #include <gio/gio.h>
 #include <systemd/sd-bus.h>
 
+#include "reactor.h"
+
 typedef struct LinkTls LinkTls;   /* loaded credentials; reference counted, links in use keep theirs */
 typedef struct Link Link;
 
@@ -66,6 +68,7 @@ typedef struct LinkParams {
     LinkTls *tls;
     const LinkCallbacks *callbacks;
     void *data;
+    Reactor *reactor; /* (nullable): one of its own, in the thread-default context. A reference is taken */
     guint handshake_timeout_ms; /* connect, handshake and the peer's first word of D-Bus together; default 5000 if 0 */
 } LinkParams;
 

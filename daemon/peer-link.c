@@ -98,7 +98,9 @@ static PeerLink *peer_link_new(Peers *peers, gboolean dialled, LinkParams *ret_p
     self->peers = peers;
     self->dialled = dialled;
     self->since_boot_ns = tb_clock_boot_ns();
-    *ret_params = (LinkParams){ .tls = peers->tls, .callbacks = &link_callbacks, .data = self };
+    *ret_params = (LinkParams){
+        .tls = peers->tls, .callbacks = &link_callbacks, .data = self, .reactor = peers->reactor
+    };
     return self;
 }
 

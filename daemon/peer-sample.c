@@ -192,14 +192,12 @@ void peer_sample(Peer *self, guint count)
     peer_sample_next(self);
 }
 
-static gboolean on_sample_timer(void *data)
+static void on_sample_timer(void *data)
 {
     Peer *self = data;
 
-    self->sample_timer = 0;
     peer_sample_schedule(self);
     peer_sample(self, 1);
-    return G_SOURCE_REMOVE;
 }
 
 /* Jitter, so that a fleet that was started by one command does not march in step. */
@@ -207,10 +205,14 @@ void peer_sample_schedule(Peer *self)
 {
     double poll_ms = (double) self->peers->params.config->poll_interval_ns / (NS_PER_S / 1000);
 
-    g_clear_handle_id(&self->sample_timer, g_source_remove);
-    if (self->current)
-        self->sample_timer = g_timeout_add((guint) CLAMP(poll_ms * g_random_double_range(0.9, 1.1), 1, G_MAXINT),
-                                           on_sample_timer, self);
+    if (!self->current) {
+        g_clear_pointer(&self->sample_timer, reactor_remove);
+        return;
+    }
+    if (!self->sample_timer)
+        self->sample_timer = reactor_add(self->peers->reactor, REACTOR_FRIENDS, on_sample_timer, self);
+    reactor_set_due(self->sample_timer, reactor_now_us(self->sample_timer) +
+                                            (gint64) (MAX(poll_ms, 1) * 1000 * g_random_double_range(0.9, 1.1)));
 }
 
 void peer_sample_forget(Peer *self, PeerLink *link)
@@ -243,7 +245,7 @@ void peer_sample_stop(Peer *self, const GError *error)
     self->own_samples = 0;
     peer_loop_forget(self);
     g_clear_pointer(&self->exchange_slot, sd_bus_slot_unref);
-    g_clear_handle_id(&self->sample_timer, g_source_remove);
+    g_clear_pointer(&self->sample_timer, reactor_remove);
     peer_complete_bursts(self, error);
 }
 

@@ -17,7 +17,9 @@
 
 #include "error.h"
 
-#define ACCEPTS_PER_DISPATCH 16
+#define ACCEPTS_PER_DISPATCH 4
+/* After all that concerns peers, and before the handshakes of those who were let in. */
+#define PRIORITY_ACCEPT (G_PRIORITY_DEFAULT + 40)
 /* No descriptors or no memory: others have to give some back first. */
 #define ACCEPT_PAUSE_MS 250
 /* Log lines on refused connections: so many at once, and one per second in the long run. */
@@ -29,7 +31,7 @@ static void peers_accept_start(Peers *self)
 {
     g_clear_handle_id(&self->listen_timer, g_source_remove);
     if (self->listen_fd >= 0 && self->listen_source == 0)
-        self->listen_source = g_unix_fd_add(self->listen_fd, G_IO_IN, on_listen_ready, self);
+        self->listen_source = g_unix_fd_add_full(PRIORITY_ACCEPT, self->listen_fd, G_IO_IN, on_listen_ready, self, NULL);
 }
 
 static gboolean on_accept_again(void *data)

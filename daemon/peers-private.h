@@ -63,7 +63,7 @@ struct Peer {
     PeerLink *exchange_link;
     guint own_samples;  /* exchanges still wanted by ourselves */
     GPtrArray *bursts;  /* of Burst */
-    guint sample_timer;
+    ReactorEntry *sample_timer;
     /* peer-ask.c */
     GPtrArray *asks; /* of PeerAsk */
 };
@@ -73,6 +73,7 @@ struct Peers {
     PeersTiming timing;
     LinkServiceOps service_ops;
     LinkTls *tls;
+    Reactor *reactor; /* of all links and sample timers */
     char *own_name;
     HostFacts own; /* the last that were sent */
     gboolean closing;

@@ -121,6 +121,7 @@ Peers *peers_new(const PeersParams *params, GError **error)
     self->service_ops = peer_link_service_ops;
     self->service_ops.clock = params->clock;
     self->tls = link_tls_ref(params->tls);
+    self->reactor = params->reactor ? reactor_ref(params->reactor) : reactor_new(NULL);
     self->own_name = g_strdup(config->name);
     self->peers = g_ptr_array_new_with_free_func((GDestroyNotify) peer_unref);
     self->finds = g_ptr_array_new();
@@ -148,6 +149,7 @@ void peers_free(Peers *self)
     g_ptr_array_unref(self->finds);
     g_ptr_array_unref(self->peers);
     link_tls_unref(self->tls);
+    reactor_unref(self->reactor);
     g_free(self->own_name);
     g_free(self);
 }

@@ -59,6 +59,7 @@ typedef struct PeersParams {
     LinkTls *tls;           /* a reference is taken */
     Ledger *ledger;         /* (nullable): where relations are kept over a restart; must outlive the Peers */
     const PeersTiming *timing; /* (nullable): the defaults. Copied */
+    Reactor *reactor;       /* (nullable): one of its own. A reference is taken */
     int listen_fd;          /* -1: bind by config; else an already listening socket (socket activation) (transfer full) */
     /* Own facts. Name, simulated and timebase_hz are set here, by config and clock. (transfer none) */
     const HostFacts *(*host_facts)(void *data);

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "fd-poll.h"
-
 /* How many messages one dispatch takes at most: saves a poll() each, and still lets other sources run in a flood. */
 #define MESSAGES_PER_DISPATCH 16
 
@@ -24,7 +22,6 @@ static void sd_source_unwatch(SdSource *self)
 {
     if (self->tag)
         g_source_remove_unix_fd(&self->base, g_steal_pointer(&self->tag));
-    fd_poll_take_back(self->fd);
     self->fd = -1;
 }
 
@@ -34,7 +31,6 @@ static void sd_source_watch(SdSource *self, int fd, GIOCondition events)
     if (fd != self->fd) {
         sd_source_unwatch(self);
         self->tag = g_source_add_unix_fd(&self->base, fd, events);
-        fd_poll_entrust(fd);
         self->fd = fd;
     } else if (events != self->events) {
         g_source_modify_unix_fd(&self->base, self->tag, events);
@@ -91,7 +87,6 @@ static void sd_source_fail(SdSource *self, int error)
 {
     SdSourceClosed closed = g_steal_pointer(&self->closed);
 
-    sd_source_unwatch(self); /* sd-bus has closed it, or will */
     g_source_destroy(&self->base);
     if (closed)
         closed(error, self->data);
@@ -155,8 +150,6 @@ void sd_source_remove(GSource *source)
     if (!source)
         return;
     ((SdSource *) source)->closed = NULL;
-    if (!g_source_is_destroyed(source))
-        sd_source_unwatch((SdSource *) source);
     g_source_destroy(source);
     g_source_unref(source);
 }

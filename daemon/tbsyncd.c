@@ -13,7 +13,6 @@
 
 #include "config.h"
 #include "error.h"
-#include "fd-poll.h"
 #include "log.h"
 #include "manager.h"
 #include "tbsyncd-config.h"
@@ -111,7 +110,6 @@ static int run(const char *config_file, Log *log)
     };
     guint64 watchdog_us = 0;
 
-    fd_poll_install();
     process.manager = manager_new(&params, &error);
     if (!process.manager) {
         g_printerr("tbsyncd: %s\n", error->message);

@@ -136,6 +136,7 @@ void node_start(Node *node)
         .tls = node->tls,
         .ledger = node->ledger,
         .timing = node->default_timing ? NULL : &test_timing,
+        .reactor = node->reactor,
         .listen_fd = node->listen_fd < 0 ? -1 : dup(node->listen_fd),
         .host_facts = on_host_facts,
         .find_guest = on_find_guest,

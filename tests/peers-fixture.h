@@ -26,6 +26,7 @@ typedef struct Node {
     LinkTls *tls;
     Peers *peers;
     gboolean default_timing; /* as tbsyncd; else quick */
+    Reactor *reactor; /* (nullable), borrowed: one for many nodes */
     int listen_fd; /* -1: nobody listens on port */
     guint16 port;
     NodeAnswer answer;

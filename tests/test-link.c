@@ -208,6 +208,7 @@ static void test_a_resumed_session_is_checked_against_the_new_crl(const void *pk
     link_call_echo(link_bus(f.client.link), 1, &count);
     link_wait(&count.replies, 1);
     g_clear_pointer(&f.client.link, link_free);
+    link_wait(&f.server.closed, 1);
     pki_revoke(pki, "alpha");
     link_tls_unref(f.server_tls);
     f.server_tls = link_fixture_tls(pki, "beta");
