@@ -212,7 +212,9 @@ static gboolean lane_dispatch(GSource *base, GSourceFunc callback, void *data)
 {
     Lane *lane = (Lane *) base;
 
-    lane_take_events(lane);
+    /* not while some wait for their turn: epoll would give them again */
+    if (lane->ready.length == 0)
+        lane_take_events(lane);
     lane_take_due(lane);
     for (guint i = 0; i < lane->per_step && lane->ready.length > 0 && !g_source_is_destroyed(base); i++)
         entry_run(lane->ready.head->data);
