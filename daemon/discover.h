@@ -49,7 +49,8 @@ const char *discover_error(const Discover *discover);   /* (nullable) why the la
 const char *discover_foreign(const Discover *discover); /* (nullable) targets of the last answer that are no names of its domain */
 
 /* The peers that the targets name: of `service` ("_tbsyncd._tcp.example.org") those at or below its domain ("example.org"), by
- * name in lower case, without `own_name`, each once (with the first port of the best priority), DISCOVER_PEERS_MAX at most.
+ * name in lower case, without `own_name`, each once (with the first port of the best priority), DISCOVER_PEERS_MAX at most, which
+ * is about what a DNS message holds.
  * targets: of GSrvTarget. *ret_foreign (transfer full) (nullable): some others, as "a.example.com, b.example.com".
  * Array of ConfigPeer that frees their strings. (transfer full) */
 #define DISCOVER_PEERS_MAX 2048u

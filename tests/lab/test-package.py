@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The Debian package: built from the tree, installed, removed and purged on a host with a real systemd and libvirtd."""
 
+import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,21 +15,28 @@ import labtest
 TREE = labtest.HERE.parent.parent
 
 
-def build(tap, directory):
-    """The .deb of a copy of the tree, since dpkg-buildpackage writes beside it."""
+def build(directory):
+    """(how it went, the .deb) of a copy of the tree, since dpkg-buildpackage writes beside it."""
     copy = pathlib.Path(directory, "tbsyncd")
-    copy.mkdir()
+    copy.mkdir(parents=True)
     subprocess.run(f"tar -C '{TREE}' --exclude=./.git --exclude='./build*' --exclude='./b-*' --exclude=__pycache__ -c . | tar -C '{copy}' -x",
                    shell=True, check=True)
     done = subprocess.run(["dpkg-buildpackage", "-us", "-uc", "-b"], cwd=copy, capture_output=True, text=True, check=False,
                           env=dict(os.environ, DEB_BUILD_OPTIONS="nocheck noddebs"))
-    debs = list(pathlib.Path(directory).glob("tbsyncd_*.deb"))
-    tap.ok(done.returncode == 0 and len(debs) == 1, "dpkg-buildpackage makes a package", (done.stdout + done.stderr)[-3000:])
+    return done, next(pathlib.Path(directory).glob("tbsyncd_*.deb"), None)
+
+
+def built(tap, directory):
+    done, deb = build(directory)
+    tap.ok(done.returncode == 0 and deb, "dpkg-buildpackage makes a package", (done.stdout + done.stderr)[-3000:])
     changes = next(pathlib.Path(directory).glob("*.changes"))
     lintian = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", changes], capture_output=True, text=True,
                              check=False)
     tap.ok(lintian.returncode == 0, "lintian finds no error and no warning", lintian.stdout)
-    return debs[0]
+    again = build(pathlib.Path(directory, "another", "folder"))[1]
+    tap.ok(again and again.read_bytes() == deb.read_bytes(), "in another folder it is the same package, byte by byte",
+           again and subprocess.run(["cmp", deb, again], capture_output=True, text=True, check=False).stdout)
+    return deb
 
 
 def staged(host):
@@ -49,7 +58,7 @@ def traces(host):
 def clear(tap, host):
     """Back to a host that has never seen tbsyncd, with a libvirtd that knows of no hook."""
     host.must("rm", "-rf", *staged(host), "/etc/tbsyncd", "/etc/libvirt/hooks/qemu.d", "/var/lib/tbsyncd")
-    host.must("rm", "-rf", "/run/tbsyncd")
+    host.must("rm", "-rf", "/run/tbsyncd", "/usr/share/tbsyncd")
     host.run("userdel", "tbsyncd")
     # container images bring one that forbids packages to start and stop anything
     host.must("rm", "-f", "/usr/sbin/policy-rc.d")
@@ -82,6 +91,28 @@ def installed(tap, host, deb, config):
         tap.ok(host.run("test", "-s", f"/usr/share/man/man{page[-1]}/{page}.gz").status == 0, f"the manual has {page}")
 
 
+def listed(tap, host):
+    """The bill of materials in the package, against the packages of the host."""
+    bill = json.loads(host.must("cat", "/usr/share/tbsyncd/tbsyncd.spdx.json"))
+    names = {entry["name"]: entry["versionInfo"] for entry in bill["packages"] if "purl" in json.dumps(entry) and entry["name"] != "tbsyncd"}
+    needed = re.findall(r"([\w.+-]+)", host.must("dpkg-query", "-W", "-f", "${Depends}", "tbsyncd"))
+    tap.ok(len(names) >= 6 and all(name in needed for name in names), "the bill of materials names what the package depends on", names)
+    wrong = {name: version for name, version in names.items()
+             if host.must("dpkg-query", "-W", "-f", "${Version}", name) != version}
+    tap.ok(not wrong, "in the versions that are installed", wrong)
+
+
+def upgraded(tap, alpha, beta):
+    """The next version, here the same one again: another process, and no peer is refused meanwhile."""
+    pid = beta.tbsyncd_pid()
+    with alpha.background("bash", "-c", "for i in $(seq 200); do (: </dev/tcp/beta/16524) || exit 1; sleep 0.02; done") as dialling:
+        result = beta.run("dpkg", "-i", "/tmp/tbsyncd.deb")
+        tap.ok(result.status == 0, "dpkg -i over the running one", result)
+        tap.ok(beta.tbsyncd_pid() not in (0, pid), "starts the daemon again")
+        tap.ok(dialling.wait() == 0, "and no dial is refused meanwhile")
+    beta.wait_linked("alpha")
+
+
 def works(tap, alpha, beta):
     """libvirtd was running all the time: it asks because the package has reloaded it."""
     alpha.must("systemctl", "enable", "--now", "tbsyncd")
@@ -90,6 +121,7 @@ def works(tap, alpha, beta):
     alpha.start("guest1")
     result = alpha.migrate("guest1", beta)
     tap.ok(result.status == 0 and beta.runs("guest1"), "a guest migrates to it", result)
+    tap.ok(beta.ctl_json("status")["hook"]["state"] == "active", "the hook is told to be active")
     record = beta.history(beta.uuid("guest1"))
     tap.ok(len(record) == 1 and record[0]["decision"] == "allow", "and its libvirtd has asked the hook", record)
     journal = beta.must("journalctl", "-q", "--no-pager", "-x", "-u", "tbsyncd", "TBSYNC_GUEST=guest1")
@@ -117,10 +149,12 @@ def purged(tap, host):
 def story(tap, lab, alpha, beta):
     config = lab_config(beta)
     with tempfile.TemporaryDirectory() as directory:
-        deb = build(tap, directory)
+        deb = built(tap, directory)
         clear(tap, beta)
         installed(tap, beta, deb, config)
+    listed(tap, beta)
     works(tap, alpha, beta)
+    upgraded(tap, alpha, beta)
     removed(tap, beta)
     purged(tap, beta)
     again = beta.run("apt-get", "-y", "--no-install-recommends", "install", "/tmp/tbsyncd.deb")
