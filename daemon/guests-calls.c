@@ -19,6 +19,7 @@ typedef struct Call {
 } Call;
 
 struct Calls {
+    Crew *crew;
     guint max_running, max_queued;
     GQueue queued;
     GQueue running; /* abandoned ones included */
@@ -132,16 +133,12 @@ static void *call_thread(void *data)
 static void call_start(Call *call)
 {
     g_autoptr(GError) error = NULL;
-    GThread *thread;
 
     call->started = TRUE;
     g_queue_push_tail(&call->calls->running, call);
     g_atomic_ref_count_inc(&call->references); /* of the thread, then of its idle source */
-    thread = g_thread_try_new("tbsync-libvirt", call_thread, call, &error);
-    if (thread != NULL) {
-        g_thread_unref(thread);
+    if (crew_start(call->calls->crew, "tbsync-libvirt", call_thread, call, &error))
         return;
-    }
     g_queue_remove(&call->calls->running, call);
     call->spec.input_free(call->spec.input);
     call_fail(call, g_error_new(TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE, "%s: no thread: %s",
@@ -186,10 +183,11 @@ static void calls_start_queued(Calls *calls)
     }
 }
 
-Calls *calls_new(guint max_running, guint max_queued)
+Calls *calls_new(Crew *crew, guint max_running, guint max_queued)
 {
     Calls *calls = g_new0(Calls, 1);
 
+    calls->crew = crew_ref(crew);
     calls->max_running = max_running;
     calls->max_queued = max_queued;
     return calls;
@@ -224,6 +222,7 @@ void calls_free(Calls *calls)
             g_idle_add_full(G_PRIORITY_DEFAULT, call_detached, call, (GDestroyNotify)call_unref);
         }
     }
+    crew_unref(calls->crew);
     g_free(calls);
 }
 

@@ -12,6 +12,8 @@
 
 #include <gio/gio.h>
 
+#include "crew.h"
+
 typedef struct Calls Calls;
 
 /* Runs in a thread; sees only `input`. Returns the output, or NULL with *error set. */
@@ -29,9 +31,9 @@ typedef struct CallSpec {
     GDestroyNotify output_free; /* for an output nobody waits for; main thread, must not block */
 } CallSpec;
 
-/* At most `max_running` threads, abandoned ones included, and `max_queued` calls that wait for one.
+/* At most `max_running` threads of `crew` (referenced), abandoned ones included, and `max_queued` calls that wait for one.
  */
-Calls *calls_new(guint max_running, guint max_queued);
+Calls *calls_new(Crew *crew, guint max_running, guint max_queued);
 
 /* Callbacks of outstanding calls run later with TBSYNC_ERROR_UNAVAILABLE. NULL is fine. */
 void calls_free(Calls *calls);

@@ -7,6 +7,7 @@
  */
 
 #include "guests.h"
+#include "crew.h"
 #include "guests-caps.h"
 
 /* One connection. References are counted atomically: the session, the thread that opens or closes
@@ -22,7 +23,7 @@ typedef struct GuestsSink {
 } GuestsSink;
 
 /* Not yet opened. (transfer full) */
-GuestsConn *guests_conn_new(const char *uri, gboolean timing, const GuestsSink *sink);
+GuestsConn *guests_conn_new(const char *uri, gboolean timing, const GuestsSink *sink, Crew *crew);
 void *guests_conn_ref(void *conn);
 void guests_conn_unref(void *conn);
 

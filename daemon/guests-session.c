@@ -16,6 +16,7 @@
 #define OPENS_MAX        3     /* threads stuck in an open, of both connections */
 #define SYNC_DEADLINE_MS 10000
 #define CALLS_MAX        8
+#define END_WAIT_MS      500   /* for threads in libvirt, before exit() takes its data away */
 #define CALLS_QUEUED_MAX 256
 
 /* What keeps one connection up. Main thread only. */
@@ -37,6 +38,7 @@ struct Guests {
     guint retry_min_ms;
     GuestsCallbacks callbacks;
     void *data;
+    Crew *crew; /* of all threads that are in libvirt */
     Calls *opens;
     Calls *calls;
     Session main;
@@ -232,7 +234,8 @@ static void session_open(Session *session)
 
     session->state = GUESTS_CONNECTING;
     session->opening = guests_conn_new(guests->uri, session->timing,
-                                       &(GuestsSink){ session_event, session_closed, session });
+                                       &(GuestsSink){ session_event, session_closed, session },
+                                       guests->crew);
     calls_run_async(guests->opens,
                     &(CallSpec){ .key = "",
                                  .what = what,
@@ -414,10 +417,11 @@ Guests *guests_new(const GuestsConfig *config, const GuestsCallbacks *callbacks,
     guests->retry_min_ms = config->retry_min_ms != 0 ? config->retry_min_ms : RETRY_MIN_MS;
     guests->callbacks = *callbacks;
     guests->data = data;
-    guests->opens = calls_new(OPENS_MAX, 0);
+    guests->crew = crew_new();
+    guests->opens = calls_new(guests->crew, OPENS_MAX, 0);
     guests->sync_registers = config->sync_registers;
     guests->syncing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    guests->calls = calls_new(CALLS_MAX, CALLS_QUEUED_MAX);
+    guests->calls = calls_new(guests->crew, CALLS_MAX, CALLS_QUEUED_MAX);
     session_init(&guests->main, guests, FALSE);
     session_init(&guests->timing, guests, TRUE);
     if (*guests->uri != '\0') {
@@ -437,6 +441,8 @@ void guests_free(Guests *guests)
     session_close(&guests->main);
     session_close(&guests->timing);
     g_clear_pointer(&guests->opens, calls_free);
+    crew_wait(guests->crew, END_WAIT_MS);
+    g_clear_pointer(&guests->crew, crew_unref);
     g_hash_table_unref(guests->syncing);
     g_free(guests->uri);
     g_free(guests);

@@ -29,6 +29,7 @@ struct GuestsConn {
     char *uri; /* this and `timing`: constant */
     gboolean timing;
     GuestsSink sink; /* main thread only; all NULL once detached */
+    Crew *crew;
     gboolean lost;   /* main thread only */
     virConnectPtr handle;
     int lifecycle_id; /* -1: not registered */
@@ -207,13 +208,14 @@ static void on_monitor_event(virConnectPtr handle, virDomainPtr domain, const ch
 
 /* ---- one connection ---- */
 
-GuestsConn *guests_conn_new(const char *uri, gboolean timing, const GuestsSink *sink)
+GuestsConn *guests_conn_new(const char *uri, gboolean timing, const GuestsSink *sink, Crew *crew)
 {
     GuestsConn *conn = g_atomic_rc_box_new0(GuestsConn);
 
     conn->uri = g_strdup(uri);
     conn->timing = timing;
     conn->sink = *sink;
+    conn->crew = crew_ref(crew);
     conn->lifecycle_id = conn->monitor_id = -1;
     g_mutex_init(&conn->lock);
     return conn;
@@ -229,6 +231,7 @@ static void conn_clear(void *data)
     GuestsConn *conn = data;
 
     g_mutex_clear(&conn->lock);
+    crew_unref(conn->crew);
     g_free(conn->uri);
 }
 
@@ -363,14 +366,10 @@ void guests_conn_discard(void *data)
 {
     GuestsConn *conn = data;
     g_autoptr(GError) error = NULL;
-    GThread *thread;
 
     guests_conn_detach(conn);
-    thread = g_thread_try_new("tbsync-close", conn_close_thread, conn, &error);
-    if (thread == NULL)
+    if (!crew_start(conn->crew, "tbsync-close", conn_close_thread, conn, &error))
         g_debug("libvirt: a connection is not closed: %s", error->message);
-    else
-        g_thread_unref(thread);
 }
 
 /* ---- the host ---- */

@@ -41,6 +41,11 @@ gint64 tb_clock_real_ns(void)
     return clock_read_ns(CLOCK_REALTIME);
 }
 
+gint64 tb_clock_mono_us(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC) / 1000;
+}
+
 /* isync on both sides: mfspr may run ahead of the instructions before it and behind those after it,
  * and an instant that bounds another one must really lie on its side (Power ISA, Book II, isync).
  */

@@ -47,6 +47,9 @@ gboolean tb_clock_is_simulated(const TbClock *clock);
 gint64 tb_clock_boot_ns(void);
 gint64 tb_clock_real_ns(void);
 
+/* CLOCK_MONOTONIC in us: for g_cond_wait_until(), which knows no other. */
+gint64 tb_clock_mono_us(void);
+
 /* The parts of tb_clock_new() and the readings that are pure, for tests. */
 
 /* TB of a simulated clock at `raw_ns` >= 0 of CLOCK_MONOTONIC_RAW, rounded down; wraps at 2^64. */

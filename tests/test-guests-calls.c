@@ -120,7 +120,8 @@ static void drain(const Calls *calls)
 
 static void test_output_and_error_arrive(void)
 {
-    g_autoptr(Calls) calls = calls_new(2, 2);
+    g_autoptr(Crew) crew = crew_new();
+    g_autoptr(Calls) calls = calls_new(crew, 2, 2);
     Answer good = { 0 }, bad = { 0 };
 
     ask(calls, run_echo, NULL, &good);
@@ -137,7 +138,8 @@ static void test_output_and_error_arrive(void)
 
 static void test_stuck_call_is_answered_at_its_deadline(void)
 {
-    g_autoptr(Calls) calls = calls_new(2, 2);
+    g_autoptr(Crew) crew = crew_new();
+    g_autoptr(Calls) calls = calls_new(crew, 2, 2);
     Gate gate = { 0 };
     Answer answer = { 0 };
 
@@ -154,7 +156,8 @@ static void test_stuck_call_is_answered_at_its_deadline(void)
 
 static void test_stuck_guest_is_refused_and_others_are_not(void)
 {
-    g_autoptr(Calls) calls = calls_new(4, 4);
+    g_autoptr(Crew) crew = crew_new();
+    g_autoptr(Calls) calls = calls_new(crew, 4, 4);
     Gate gate = { 0 };
     Answer stuck = { 0 }, again = { 0 }, other = { 0 };
 
@@ -181,7 +184,8 @@ static void test_stuck_guest_is_refused_and_others_are_not(void)
 
 static void test_calls_beyond_the_bound_wait_or_are_refused(void)
 {
-    g_autoptr(Calls) calls = calls_new(1, 1);
+    g_autoptr(Crew) crew = crew_new();
+    g_autoptr(Calls) calls = calls_new(crew, 1, 1);
     Gate gate = { 0 };
     Answer first = { 0 }, queued = { 0 }, refused = { 0 };
 
@@ -203,7 +207,8 @@ static void test_calls_beyond_the_bound_wait_or_are_refused(void)
 
 static void test_queued_call_keeps_its_own_deadline(void)
 {
-    g_autoptr(Calls) calls = calls_new(1, 1);
+    g_autoptr(Crew) crew = crew_new();
+    g_autoptr(Calls) calls = calls_new(crew, 1, 1);
     Gate gate = { 0 };
     Answer first = { 0 }, queued = { 0 };
 
@@ -220,7 +225,8 @@ static void test_queued_call_keeps_its_own_deadline(void)
 
 static void test_cancelled_call_is_answered_at_once(void)
 {
-    g_autoptr(Calls) calls = calls_new(1, 1);
+    g_autoptr(Crew) crew = crew_new();
+    g_autoptr(Calls) calls = calls_new(crew, 1, 1);
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
     Gate gate = { 0 };
     Answer first = { 0 }, queued = { 0 };
@@ -239,7 +245,8 @@ static void test_cancelled_call_is_answered_at_once(void)
 
 static void test_free_answers_what_is_outstanding(void)
 {
-    Calls *calls = calls_new(1, 1);
+    g_autoptr(Crew) crew = crew_new();
+    Calls *calls = calls_new(crew, 1, 1);
     Gate gate = { 0 };
     Answer running = { 0 }, queued = { 0 };
 
