@@ -153,6 +153,7 @@ class Host:
         self.daemon = self.bus = None
         self.log_path = self.directory / "log"
         self.environment = more.get("environment", {})
+        self.wrapper = os.environ.get("TBSYNC_RUN_WRAPPER", "").split()
         self.config = self.directory / "tbsyncd.conf"
         d, pki = self.directory, lab.pki.directory
         self.config.write_text(
@@ -180,7 +181,7 @@ class Host:
         before = self.log().count("ready\n")
         with open(self.log_path, "ab") as log:
             env = {key: value for key, value in os.environ.items() if key not in ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")}
-            self.daemon = subprocess.Popen([TBSYNCD, "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=log,
+            self.daemon = subprocess.Popen([*self.wrapper, TBSYNCD, "--config", str(self.config)], stdin=subprocess.DEVNULL, stdout=log,
                                            stderr=log, env=dict(env, **self.bus_environment(), **self.environment))
         await_that(f"tbsyncd of {self.name} is ready", lambda: self.daemon.poll() is not None
                    or self.log().count("ready\n") > before)
