@@ -181,6 +181,13 @@ static void check_state_directory(Examination *e)
         report(e, directory, "records of migrations cannot be written: %s", g_strerror(errno));
 }
 
+static void check_unwritten(Examination *e)
+{
+    if (e->in->unwritten > 0)
+        report(e, e->in->config->state_directory, "%u files could not be written there: they are kept in memory and tried again every 10 s",
+               e->in->unwritten);
+}
+
 static void check_simulated(Examination *e)
 {
     if (FACT_KNOWN(e->in->host, HOST_SIMULATED) && e->in->host->simulated)
@@ -365,6 +372,7 @@ static const Check checks[] = {
     { "crl-expired", "error", check_crl, "certtool --generate-crl on the CA, copy it to {}, then: systemctl reload tbsyncd" },
     { "listen-failed", "error", check_listen, "ss -ltnp 'sport = :16524'" },
     { "state-not-writable", "error", check_state_directory, "chown tbsyncd: {}; chmod 700 {}" },
+    { "state-unwritten", "error", check_unwritten, "df {}; findmnt --target {}" },
     { "libvirt-away", "error", check_libvirt, "systemctl status libvirtd; virsh -c {} uri" },
     { "libvirt-off", "warn", check_libvirt_off, "set {} and type: systemctl restart tbsyncd" },
     { "timing-failed", "warn", check_timing, ALLOW_READ_WRITE "; systemctl restart tbsyncd" },

@@ -27,6 +27,7 @@ typedef struct DiagnoseInput {
     const char *timing_error; /* (nullable) why timing events are wanted and not received */
     const char *listen_error; /* (nullable) */
     const char *discover_error, *discover_foreign; /* (nullable) as discover.h has them */
+    guint unwritten; /* of records that the disk did not take */
     const DiagnosePeer *peers;
     gsize n_peers;
     gint64 now_real_ns;

@@ -107,7 +107,7 @@ static void on_recorded(GObject *source, GAsyncResult *result, void *data)
 
     /* The verdict stands even if the disk is full: a guest is not held up by our book-keeping. */
     if (!ledger_put_finish(NULL, result, &error))
-        g_warning("verdict not recorded: %s", error->message);
+        g_warning("verdict not recorded yet, tried again until it is: %s", error->message);
     finish(task);
 }
 

@@ -16,6 +16,9 @@
 /* Fits into 64 bits, with room for more. */
 #define SEQUENCE_DIGITS_MAX 18
 
+/* For a disk that is full or read-only until somebody sees to it. */
+#define RETRY_INTERVAL_S 10
+
 typedef struct Job {
     char *path;
     char *text;  /* NULL: remove the file */
@@ -30,8 +33,10 @@ struct Ledger {
     GPtrArray *ids; /* of char*, ascending, which is oldest first */
     guint64 sequence; /* of the newest id that was given out */
     GThreadPool *writer;
-    GMutex lock;         /* guards pending */
+    GMutex lock;         /* guards what follows */
     GHashTable *pending; /* path -> text not yet on disk; "" text means removal */
+    GHashTable *unwritten; /* set of paths in `pending` whose write failed */
+    guint retry_source;
     LedgerChanged changed;
     void *changed_data;
 };
@@ -112,6 +117,36 @@ static gboolean remove_file(const char *path, GError **error)
     return TRUE;
 }
 
+static gboolean on_retry(void *data);
+
+typedef enum Outcome {
+    OUTCOME_WRITTEN,
+    OUTCOME_ALL_WRITTEN, /* and it was the last one that was kept */
+    OUTCOME_KEPT,        /* for another try */
+    OUTCOME_STILL_KEPT,  /* not the first time */
+} Outcome;
+
+static Outcome settle(Ledger *ledger, const Job *job, gboolean ok)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ledger->lock);
+    const char *newest = g_hash_table_lookup(ledger->pending, job->path);
+    /* A newer write of the same path may be queued behind this one: then its text stays. */
+    gboolean is_newest = g_strcmp0(newest, job->text ? job->text : "") == 0;
+
+    if (ok) {
+        if (is_newest)
+            g_hash_table_remove(ledger->pending, job->path);
+        return g_hash_table_remove(ledger->unwritten, job->path) && g_hash_table_size(ledger->unwritten) == 0
+                   ? OUTCOME_ALL_WRITTEN
+                   : OUTCOME_WRITTEN;
+    }
+    if (!is_newest)
+        return OUTCOME_STILL_KEPT; /* the newer one will tell */
+    if (ledger->retry_source == 0)
+        ledger->retry_source = g_timeout_add_seconds(RETRY_INTERVAL_S, on_retry, ledger);
+    return g_hash_table_add(ledger->unwritten, g_strdup(job->path)) ? OUTCOME_KEPT : OUTCOME_STILL_KEPT;
+}
+
 /* In the writer's thread. */
 static void run_job(void *pointer, void *pool_data)
 {
@@ -120,32 +155,94 @@ static void run_job(void *pointer, void *pool_data)
     g_autoptr(GError) error = NULL;
     gboolean ok =
         job->text ? write_file(job->path, job->text, &error) : remove_file(job->path, &error);
+    Outcome outcome = settle(ledger, job, ok);
 
-    g_mutex_lock(&ledger->lock);
-    /* A newer write of the same path may be queued behind this one: then its text stays. */
-    if (g_strcmp0(g_hash_table_lookup(ledger->pending, job->path), job->text ? job->text : "") == 0)
-        g_hash_table_remove(ledger->pending, job->path);
-    g_mutex_unlock(&ledger->lock);
+    if (outcome == OUTCOME_ALL_WRITTEN)
+        g_message("all records are on disk again");
     if (job->task && ok)
         g_task_return_boolean(job->task, TRUE);
     else if (job->task)
         g_task_return_error(job->task, g_steal_pointer(&error));
-    else if (!ok)
-        g_warning("%s", error->message);
+    else if (outcome == OUTCOME_KEPT)
+        g_warning("%s; kept in memory and tried again", error->message);
     job_free(job);
+}
+
+static void submit_job(Ledger *ledger, Job *job)
+{
+    const char *path = job->path, *text = job->text;
+
+    g_mutex_lock(&ledger->lock);
+    g_hash_table_replace(ledger->pending, g_strdup(path), g_strdup(text ? text : ""));
+    g_mutex_unlock(&ledger->lock);
+    g_thread_pool_push(ledger->writer, job, NULL);
 }
 
 static void submit(Ledger *ledger, char *path, char *text, GTask *task)
 {
     Job *job = g_new0(Job, 1);
 
-    job->path = path;
-    job->text = text;
-    job->task = task;
-    g_mutex_lock(&ledger->lock);
-    g_hash_table_replace(ledger->pending, g_strdup(path), g_strdup(text ? text : ""));
-    g_mutex_unlock(&ledger->lock);
-    g_thread_pool_push(ledger->writer, job, NULL);
+    *job = (Job){ .path = path, .text = text, .task = task };
+    submit_job(ledger, job);
+}
+
+/* All that failed, as it is to be now. */
+static GPtrArray *retries_new(Ledger *ledger)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ledger->lock);
+    GPtrArray *jobs = g_ptr_array_new();
+    GHashTableIter iter;
+    void *path;
+
+    g_hash_table_iter_init(&iter, ledger->unwritten);
+    while (g_hash_table_iter_next(&iter, &path, NULL)) {
+        const char *text = g_hash_table_lookup(ledger->pending, path);
+        Job *job = g_new0(Job, 1);
+
+        *job = (Job){ .path = g_strdup(path), .text = text && *text ? g_strdup(text) : NULL };
+        g_ptr_array_add(jobs, job);
+    }
+    return jobs;
+}
+
+static void retry_all(Ledger *ledger)
+{
+    g_autoptr(GPtrArray) jobs = retries_new(ledger);
+
+    for (guint i = 0; i < jobs->len; i++)
+        submit_job(ledger, g_ptr_array_index(jobs, i));
+}
+
+/* The writer starts it, the main thread ends it. */
+static guint timer_take(Ledger *ledger)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ledger->lock);
+    guint source = ledger->retry_source;
+
+    ledger->retry_source = 0;
+    return source;
+}
+
+static void timer_clear(Ledger *ledger)
+{
+    guint source = timer_take(ledger);
+
+    if (source != 0)
+        g_source_remove(source);
+}
+
+static gboolean on_retry(void *data)
+{
+    timer_take(data);
+    retry_all(data);
+    return G_SOURCE_REMOVE;
+}
+
+guint ledger_unwritten(const Ledger *ledger)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new((GMutex *)&ledger->lock);
+
+    return g_hash_table_size(ledger->unwritten);
 }
 
 /* 20231114T221320.000000Z-5a5a5a5a-17 -> 17; 0 for the ids of before there were numbers, and for whatever else lies there. */
@@ -254,6 +351,7 @@ Ledger *ledger_new(const char *directory, guint max_records, GError **error)
     ledger->max_records = MAX(max_records, 1);
     ledger->ids = g_ptr_array_new_with_free_func(g_free);
     ledger->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    ledger->unwritten = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     ledger->writer = g_thread_pool_new(run_job, ledger, 1, FALSE, NULL);
     if (!make_directory(ledger->migrations, error) || !make_directory(ledger->guests, error) ||
         !make_directory(ledger->peers, error) ||
@@ -267,8 +365,13 @@ void ledger_free(Ledger *ledger)
 {
     if (!ledger)
         return;
-    if (ledger->writer)
-        g_thread_pool_free(ledger->writer, FALSE, TRUE);
+    timer_clear(ledger);
+    retry_all(ledger);
+    g_thread_pool_free(ledger->writer, FALSE, TRUE);
+    timer_clear(ledger);
+    if (g_hash_table_size(ledger->unwritten) > 0)
+        g_warning("%u records are lost: the disk did not take them", g_hash_table_size(ledger->unwritten));
+    g_clear_pointer(&ledger->unwritten, g_hash_table_unref);
     g_clear_pointer(&ledger->pending, g_hash_table_unref);
     g_clear_pointer(&ledger->ids, g_ptr_array_unref);
     g_free(ledger->migrations);

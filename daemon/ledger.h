@@ -16,6 +16,9 @@
  * Writes run one after the other in a thread of their own, in the order of the calls; reads are
  * small and done at once. The index (ids) is in memory; contents stay on disk. When there are more
  * than max_records the oldest ones are removed.
+ *
+ * What the disk does not take (full, read-only) is told once, kept in memory, read as if it were written, and tried again every
+ * 10 s and at the end, until it is there or replaced.
  */
 
 #include <gio/gio.h>
@@ -31,7 +34,7 @@ typedef struct Ledger Ledger;
  */
 Ledger *ledger_new(const char *directory, guint max_records, GError **error);
 
-/* Waits for the writes that are under way. */
+/* Waits for the writes that are under way, after a last try of those that failed. */
 void ledger_free(Ledger *ledger);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ledger, ledger_free)
 
@@ -49,6 +52,9 @@ char *ledger_new_id(Ledger *ledger, gint64 real_ns, const char *uuid);
 void ledger_put_async(Ledger *ledger, const char *id, JsonObject *record,
                       GAsyncReadyCallback callback, void *data);
 gboolean ledger_put_finish(Ledger *ledger, GAsyncResult *result, GError **error);
+
+/* How many writes failed and wait for another try: see the top. */
+guint ledger_unwritten(const Ledger *ledger);
 
 /* Newest first, in the order of ledger_new_id(), `limit` at most (0 = all); (transfer container): array of borrowed ids. */
 GPtrArray *ledger_ids(const Ledger *ledger, guint limit);

@@ -293,6 +293,7 @@ static GVariant *on_diagnose(void *data)
         .listen_error = peers_listen_error(manager->peers),
         .discover_error = discover_error(manager->discover),
         .discover_foreign = discover_foreign(manager->discover),
+        .unwritten = ledger_unwritten(manager->ledger),
         .peers = peers,
         .n_peers = n,
         .now_real_ns = tb_clock_real_ns(),

@@ -213,6 +213,10 @@ static void test_directory_and_address(Fixture *f, gconstpointer data)
     f->config.state_directory = (char *)"/nonexistent";
     f->input.listen_error = "the address is in use";
     assert_problems(f, "listen-failed error Listen=, state-not-writable error nonexistent");
+    f->config.state_directory = (char *)g_get_tmp_dir();
+    f->input.listen_error = NULL;
+    f->input.unwritten = 3;
+    assert_problems(f, "state-unwritten error tmp");
 }
 
 static void test_discovery(Fixture *f, gconstpointer data)

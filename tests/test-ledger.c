@@ -67,6 +67,18 @@ static gint64 value_of(const Ledger *ledger, const char *id)
     return node ? json_object_get_int_member(json_node_get_object(node), "value") : -1;
 }
 
+static gint64 value_on_disk(const Fixture *f, const char *id)
+{
+    g_autofree char *path = g_strdup_printf("%s/migrations/%s.json", f->directory, id);
+    g_autofree char *text = NULL;
+    g_autoptr(JsonNode) node = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return -1;
+    node = json_from_string(text, NULL);
+    return node ? json_object_get_int_member(json_node_get_object(node), "value") : -1;
+}
+
 static void test_record_survives_restart(Fixture *f, gconstpointer data)
 {
     g_autofree char *id = ledger_new_id(f->ledger, T0_NS, UUID);
@@ -222,7 +234,7 @@ static void test_unwritable_directory_is_named(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(error->message, file));
 }
 
-static void test_failed_write_is_told_and_old_record_stays(Fixture *f, gconstpointer data)
+static void test_failed_write_is_told_and_kept(Fixture *f, gconstpointer data)
 {
     g_autofree char *id = ledger_new_id(f->ledger, T0_NS, UUID);
     g_autofree char *in_the_way = g_strdup_printf("%s/migrations/%s.json.new", f->directory, id);
@@ -230,10 +242,27 @@ static void test_failed_write_is_told_and_old_record_stays(Fixture *f, gconstpoi
     put(f, id, 1);
     g_assert_cmpint(g_mkdir(in_the_way, 0755), ==, 0); /* the temporary file cannot be made */
     g_assert_cmpint(put(f, id, 2), ==, -1);
-    g_assert_cmpint(value_of(f->ledger, id), ==, 1);
+    g_assert_cmpuint(ledger_unwritten(f->ledger), ==, 1);
+    g_assert_cmpint(value_on_disk(f, id), ==, 1);
+    g_assert_cmpint(value_of(f->ledger, id), ==, 2); /* in memory */
     g_rmdir(in_the_way);
     g_assert_cmpint(put(f, id, 3), ==, 1);
+    g_assert_cmpuint(ledger_unwritten(f->ledger), ==, 0);
     g_assert_cmpint(value_of(f->ledger, id), ==, 3);
+}
+
+static void test_failed_write_is_made_good(Fixture *f, gconstpointer data)
+{
+    g_autofree char *id = ledger_new_id(f->ledger, T0_NS, UUID);
+    g_autofree char *in_the_way = g_strdup_printf("%s/migrations/%s.json.new", f->directory, id);
+
+    g_assert_cmpint(g_mkdir(in_the_way, 0755), ==, 0);
+    g_assert_cmpint(put(f, id, 1), ==, -1);
+    g_assert_cmpint(value_on_disk(f, id), ==, -1);
+    g_rmdir(in_the_way);
+    ledger_free(f->ledger); /* at the latest */
+    f->ledger = open_ledger(f->directory, 10);
+    g_assert_cmpint(value_of(f->ledger, id), ==, 1);
 }
 
 static void test_guest_entry_round_trip(Fixture *f, gconstpointer data)
@@ -331,8 +360,9 @@ int main(int argc, char **argv)
     ADD("ids-cannot-leave-the-directory", test_ids_cannot_leave_the_directory);
     ADD("torn-temporary-file-is-removed", test_torn_temporary_file_is_removed);
     ADD("unwritable-directory-is-named", test_unwritable_directory_is_named);
-    ADD("failed-write-is-told-and-old-record-stays",
-        test_failed_write_is_told_and_old_record_stays);
+    ADD("failed-write-is-told-and-kept",
+        test_failed_write_is_told_and_kept);
+    ADD("failed-write-is-made-good", test_failed_write_is_made_good);
     ADD("guest-entry-round-trip", test_guest_entry_round_trip);
     ADD("damaged-guest-entry-is-unknown", test_damaged_guest_entry_is_unknown);
     ADD("fill-tells-of-qemus-copy", test_fill_tells_of_qemus_copy);
