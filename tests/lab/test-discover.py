@@ -76,13 +76,13 @@ def come(tap, alpha, beta, gamma, dns):
     result = alpha.migrate("guest1", beta)
     tap.ok(result.status == 0 and beta.runs("guest1"), "a guest migrates between them", result)
     tap.ok(beta.history(beta.uuid("guest1"))[0]["source"] == name(alpha), "and its record names the source by its name in DNS")
-    before = alpha.peer_property(name(beta), "Exchanges")
     dns.serve(name(alpha), name(beta), name(gamma))
     wait_peers(alpha, name(beta), name(gamma))
     for host in (alpha, beta):
         host.wait_linked(name(gamma))
     tap.ok(True, "a record more, and gamma is linked with both")
-    tap.ok(alpha.peer_property(name(beta), "Exchanges") >= before, "the link to beta was not touched")
+    log = alpha.must("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "tbsyncd", f"TBSYNC_PEER={name(beta)}")
+    tap.ok("linked" in log and "link lost" not in log, "the link to beta was not touched", log)
 
 
 def go(tap, alpha, beta, gamma, dns):
@@ -91,10 +91,13 @@ def go(tap, alpha, beta, gamma, dns):
     labtest.wait_until("beta to be shut out", lambda: beta.peer_property(name(alpha), "State") != "linked")
     tap.ok(True, "a record less, and beta is no peer any more")
     tap.ok(alpha.peer_property(name(gamma), "State") == "linked", "gamma still is")
+    result = beta.migrate("guest1", alpha)
+    tap.ok(result.status != 0 and "source-unknown" in result.err and beta.runs("guest1"),
+           "a guest of its is refused, and runs on", result)
 
 
 def lie(tap, alpha, beta, gamma, dns):
-    """The server names beta with gamma's address, a host that has no certificate, and one of another domain."""
+    """The server gives beta the address of gamma, names a host that is none, and one of another domain."""
     dns.addresses[name(beta)] = ADDRESS["gamma"]
     dns.addresses[f"delta.{DOMAIN}"] = ADDRESS["beta"]
     dns.serve(name(alpha), name(beta), name(gamma), f"delta.{DOMAIN}", "evil.example.com")
