@@ -33,7 +33,7 @@ struct Manager {
     HostFacts host;
     char *kvm_note;
     char *loop_suspect; /* of the last status */
-    char *listen;
+    char *listen;       /* likewise */
     HookWatch hook; /* as last looked at */
     gboolean hook_was_called;
     TbClock *clock;
@@ -253,6 +253,8 @@ static void fill_status(BusStatus *ret, void *data)
     manager->hook = hook_watch_look(manager->config->hook_directory, "/run");
     if (manager->hook.state == HOOK_UNUSED && manager->hook_was_called)
         manager->hook.state = HOOK_ACTIVE;
+    g_free(manager->listen);
+    manager->listen = peers_listen_text(manager->peers);
     g_free(manager->loop_suspect);
     loop = peers_loop(manager->peers, &manager->loop_suspect);
     *ret = (BusStatus){
@@ -423,14 +425,6 @@ static gboolean start_records(Manager *manager, GError **error)
     return TRUE;
 }
 
-/* As it is written in Listen=; "" if nobody listens. */
-static char *listen_text(const char *address, guint16 port)
-{
-    if (port == 0)
-        return g_strdup("");
-    return g_strdup_printf(strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
-}
-
 static gboolean start_peers(Manager *manager, GError **error)
 {
     g_autoptr(LinkTls) tls = load_tls(manager->config, error);
@@ -454,8 +448,6 @@ static gboolean start_peers(Manager *manager, GError **error)
     manager->peers = peers_new(&params, error);
     if (!manager->peers)
         return FALSE;
-    manager->listen =
-        listen_text(manager->config->listen_address, peers_listen_port(manager->peers));
     return TRUE;
 }
 

@@ -178,6 +178,22 @@ static guint16 socket_port(int fd)
     return G_IS_INET_SOCKET_ADDRESS(address) ? g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(address)) : 0;
 }
 
+char *peers_listen_text(const Peers *self)
+{
+    struct sockaddr_storage storage;
+    socklen_t size = sizeof storage;
+    g_autoptr(GSocketAddress) address = NULL;
+    g_autofree char *ip = NULL;
+
+    if (self->listen_fd < 0 || getsockname(self->listen_fd, (struct sockaddr *) &storage, &size) < 0)
+        return g_strdup("");
+    address = g_socket_address_new_from_native(&storage, size);
+    if (!G_IS_INET_SOCKET_ADDRESS(address))
+        return g_strdup("");
+    ip = g_inet_address_to_string(g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(address)));
+    return g_strdup_printf(strchr(ip, ':') ? "[%s]:%u" : "%s:%u", ip, self->listen_port);
+}
+
 /* A listening socket, or a negative errno. */
 static int listen_on(GSocketAddress *address)
 {

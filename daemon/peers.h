@@ -101,6 +101,7 @@ guint peers_count(const Peers *peers);
 Peer *peers_nth(const Peers *peers, guint n);                  /* (transfer none) in configuration order, then those found */
 Peer *peers_by_name(const Peers *peers, const char *name);     /* (nullable) */
 guint16 peers_listen_port(const Peers *peers);                 /* 0: not listening */
+char *peers_listen_text(const Peers *peers);                   /* (transfer full) "[::]:16524", "": not listening */
 const char *peers_listen_error(const Peers *peers);            /* (nullable) why it does not listen: one sentence */
 
 /* A Peer that a reload or peers_free() removed can be read as long as a reference is held: it is PEER_IDLE with an error, and

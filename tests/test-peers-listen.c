@@ -68,6 +68,16 @@ static void reload(Node *node)
     peers_reload(node->peers, &node->config, node->tls);
 }
 
+/* ip == NULL: nowhere. */
+static void assert_listens_on(const Node *node, const char *ip, guint16 port)
+{
+    g_autofree char *text = peers_listen_text(node->peers);
+    g_autofree char *expected = ip ? g_strdup_printf("%s:%u", ip, port) : g_strdup("");
+
+    g_assert_cmpuint(peers_listen_port(node->peers), ==, port);
+    g_assert_cmpstr(text, ==, expected);
+}
+
 static void test_listens_where_it_is_told(void)
 {
     int fd;
@@ -92,6 +102,7 @@ static void test_does_not_listen_without_an_address(void)
     use_config_listener(&pair.alpha, "", 0);
     node_start(&pair.alpha);
     g_assert_cmpuint(peers_listen_port(pair.alpha.peers), ==, 0);
+    assert_listens_on(&pair.alpha, NULL, 0);
     node_start(&pair.beta);
     WAIT_UNTIL(node_is_linked(&pair.beta, "alpha")); /* alpha dials all the same */
     pair_clear(&pair);
@@ -326,6 +337,7 @@ static void test_reload_moves_the_listener_and_waits_for_its_address(void)
     node_close(&pair.beta);
     WAIT_UNTIL(peers_listen_port(pair.alpha.peers));
     g_assert_cmpuint(peers_listen_port(pair.alpha.peers), ==, port);
+    assert_listens_on(&pair.alpha, "127.0.0.1", port);
     g_assert_null(peers_listen_error(pair.alpha.peers));
     pair_clear(&pair);
 }
@@ -338,7 +350,7 @@ static void test_reload_leaves_an_inherited_listener_alone(void)
     pair_start(&pair);
     pair.alpha.config.listen_address = (char *) "127.0.0.2";
     reload(&pair.alpha);
-    g_assert_cmpuint(peers_listen_port(pair.alpha.peers), ==, pair.alpha.port);
+    assert_listens_on(&pair.alpha, "127.0.0.1", pair.alpha.port); /* what is told is what is so */
     pair_clear(&pair);
 }
 

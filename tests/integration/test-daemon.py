@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -242,6 +243,25 @@ def test_second_daemon_on_a_bus_ends():
     done = daemon("--config", other_config())
     equal(done.returncode, 1)
     contains(done.stderr, "cannot own org.tbsyncd1")
+
+
+def activated(listen):
+    """What a daemon says whose socket was handed over, up to its end: alpha has the name that it wants."""
+    config = pathlib.Path(other_config(Listen=listen) if listen is not None else other_config())
+    if listen is None:
+        config.write_text(re.sub(r"^Listen=.*\n", "", config.read_text(encoding="utf-8"), flags=re.M), encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # LISTEN_PID has to be that of the daemon, the descriptor 3
+        words = ["sh", "-c", f'exec 3<&{listener.fileno()}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"', TBSYNCD, "--config", str(config)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, pass_fds=[listener.fileno()],
+                              env=dict(os.environ, **bus("alpha")))
+    contains(done.stderr, "cannot own org.tbsyncd1")
+    return done.stdout + done.stderr
+
+
+def test_listen_is_said_to_be_unused_only_where_somebody_set_it():
+    for listen, said in ((None, False), ("[::]:16524", False), ("127.0.0.1:16524", True), ("", True)):
+        equal((listen, "Listen= is not used" in activated(listen)), (listen, said))
 
 
 def test_what_cannot_be_started_is_named():
