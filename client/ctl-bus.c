@@ -115,6 +115,50 @@ static GVariant *read_reply(sd_bus_message *reply, const char *type)
     return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
+/* ---- a call that is waited for under the eyes of the operator ---- */
+
+static int on_visible_reply(sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+    *(sd_bus_message **)data = sd_bus_message_ref(reply);
+    return 0;
+}
+
+/* As sd_bus_call(). */
+static int call_visibly(Ctl *ctl, sd_bus_message *message, guint64 deadline_us, sd_bus_error *ret_error, sd_bus_message **ret)
+{
+    sd_bus *bus = sd_bus_message_get_bus(message);
+    const char *method = sd_bus_message_get_member(message);
+    g_autoptr(sd_bus_message) reply = NULL;
+    sd_bus_slot *slot = NULL;
+    int r = sd_bus_call_async(bus, &slot, message, on_visible_reply, &reply, deadline_us);
+
+    ctl_progress_begin(&ctl->progress, method);
+    while (r >= 0 && reply == NULL) {
+        r = sd_bus_process(bus, NULL);
+        if (r == 0)
+            r = sd_bus_wait(bus, CTL_PROGRESS_PERIOD_US);
+        if (r == -EINTR)
+            r = 0;
+        ctl_progress_go_on(&ctl->progress, method);
+    }
+    ctl_progress_end(&ctl->progress);
+    sd_bus_slot_unref(slot);
+    if (reply != NULL && sd_bus_message_is_method_error(reply, NULL)) {
+        sd_bus_error_copy(ret_error, sd_bus_message_get_error(reply));
+        return -sd_bus_error_get_errno(ret_error);
+    }
+    *ret = g_steal_pointer(&reply);
+    return MIN(r, 0);
+}
+
+/* The hook is never on a terminal, and in a hurry. */
+static int call_message(Ctl *ctl, sd_bus_message *message, guint64 deadline_us, sd_bus_error *ret_error, sd_bus_message **ret)
+{
+    if (ctl->progress.enabled)
+        return call_visibly(ctl, message, deadline_us, ret_error, ret);
+    return sd_bus_call(sd_bus_message_get_bus(message), message, deadline_us, ret_error, ret);
+}
+
 GVariant *ctl_bus_call(Ctl *ctl, const CtlCall *call, GVariant *arguments, GError **error)
 {
     g_autoptr(GVariant) held = arguments != NULL ? g_variant_ref_sink(arguments) : NULL;
@@ -127,7 +171,7 @@ GVariant *ctl_bus_call(Ctl *ctl, const CtlCall *call, GVariant *arguments, GErro
         return NULL;
     int r = new_call(bus, call, held, &message);
     if (r >= 0)
-        r = sd_bus_call(bus, message, (guint64)deadline_ms * 1000, &bus_error, &reply);
+        r = call_message(ctl, message, (guint64)deadline_ms * 1000, &bus_error, &reply);
     if (r < 0) {
         set_call_error(call, r, &bus_error, error);
         return NULL;

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ctl-bus.h"
 #include "ctl-format.h"
@@ -62,28 +61,18 @@ static void take_guests(CtlFleet *fleet, guint host, const GArray *guests)
     }
 }
 
-/* What takes more than a moment says what it waits for, where somebody looks. */
-static void show_progress(const char *name)
-{
-    if (!isatty(STDERR_FILENO))
-        return;
-    if (name != NULL)
-        fprintf(stderr, "\r\033[Kasking %s for its guests ...", name);
-    else
-        fprintf(stderr, "\r\033[K");
-}
-
 static void load_guests_of_peers(Ctl *ctl, CtlFleet *fleet)
 {
     for (guint i = 0; i < fleet->hosts->len; i++) {
         const CtlFleetHost *host = fleet->hosts->pdata[i];
         g_autoptr(GArray) guests = NULL;
         g_autoptr(GError) error = NULL;
+        g_autofree char *what = g_strdup_printf("asking %s for its guests, %u of %u", host->name, i, fleet->hosts->len - 1);
         gboolean complete = FALSE;
 
         if (host->own)
             continue;
-        show_progress(host->name);
+        ctl_progress_set(&ctl->progress, what); /* this host is the first */
         guests = load_peer_guests(ctl, host->name, &complete, &error);
         if (guests != NULL)
             take_guests(fleet, i, guests);
@@ -93,7 +82,7 @@ static void load_guests_of_peers(Ctl *ctl, CtlFleet *fleet)
             g_ptr_array_add(fleet->silent, g_strdup_printf("%s: it has more than %u guests, the others are left out",
                                                            host->name, guests->len));
     }
-    show_progress(NULL);
+    ctl_progress_set(&ctl->progress, NULL);
 }
 
 /* ---- hosts ---- */

@@ -11,6 +11,8 @@
 
 #include <glib.h>
 
+#include "ctl-progress.h"
+
 typedef struct CtlVerb CtlVerb;
 typedef struct CtlBus CtlBus;
 
@@ -32,6 +34,7 @@ typedef struct Ctl {
     gboolean no_legend;  /* --no-legend: tables without head and foot */
     gboolean no_pager;   /* --no-pager */
     CtlColor color;      /* --color; ask ctl_has_color() */
+    CtlProgress progress; /* of the calls to tbsyncd */
     CtlBus *bus;         /* ctl-bus.c's own; opened by the first call */
 } Ctl;
 

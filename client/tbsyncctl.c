@@ -151,10 +151,12 @@ int main(int argc, char **argv)
     int exit_code;
 
     setlocale(LC_ALL, "");
+    ctl_progress_init(&ctl.progress);
     int verb_at = parse_own_options(&ctl, argc, argv, &exit_code);
     if (verb_at > 0)
         exit_code = run_verb(&ctl, argc - verb_at, argv + verb_at);
     ctl_bus_close(&ctl);
+    ctl_progress_clear(&ctl.progress);
     /* a full disk or a closed pipe behind stdout is an error of ours, found at the last moment */
     if (fflush(stdout) != 0 && exit_code == CTL_EXIT_OK)
         exit_code = CTL_EXIT_ERROR;

@@ -34,6 +34,10 @@ static int called(Fixture *fixture, sd_bus_message *call, const char *member)
     fixture->member = g_strdup(member);
     if (fixture->die)
         sd_bus_close(fixture->service);
+    if (fixture->hang) {
+        sd_bus_message_unref(fixture->held);
+        fixture->held = sd_bus_message_ref(call);
+    }
     if (fixture->hang || fixture->die)
         return 1;
     if (fixture->error_name != NULL)
@@ -121,6 +125,10 @@ static int on_list_peer_guests(sd_bus_message *call, void *data, sd_bus_error *e
     g_assert_cmpint(sd_bus_message_read(call, "s", &peer), >=, 0);
     g_free(fixture->text);
     fixture->text = g_strdup(peer);
+    if (fixture->hang_peer) {
+        fixture->held = sd_bus_message_ref(call);
+        return 1;
+    }
     if (fixture->peer_error != NULL)
         return sd_bus_reply_method_errorf(call, "org.tbsyncd1.Error.Unavailable", "%s", fixture->peer_error);
     g_assert_cmpint(sd_bus_message_new_method_return(call, &reply), >=, 0);
@@ -311,6 +319,13 @@ static void start_service(Fixture *fixture)
 
 /* ---- the fixture ---- */
 
+void fixture_answer_held(Fixture *fixture)
+{
+    g_assert_nonnull(fixture->held);
+    g_assert_cmpint(sd_bus_reply_method_errorf(fixture->held, fixture->error_name, "%s", fixture->error_message), >=, 0);
+    g_clear_pointer(&fixture->held, sd_bus_message_unref);
+}
+
 Fixture *fixture_new(gboolean with_service)
 {
     Fixture *fixture = g_new0(Fixture, 1);
@@ -331,6 +346,7 @@ void fixture_free(Fixture *fixture)
     g_autofree char *directory = g_path_get_dirname(fixture->config);
 
     sd_source_remove(fixture->source);
+    sd_bus_message_unref(fixture->held);
     sd_bus_flush_close_unref(fixture->service);
     g_test_dbus_down(fixture->bus);
     g_object_unref(fixture->bus);
@@ -407,12 +423,15 @@ static void add_user(GPtrArray *arguments, gboolean as_user)
 
 GSubprocess *fixture_spawn(Fixture *fixture, const char *const *words)
 {
-    g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
-        G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+                                  (fixture->stderr_fd != 0 ? G_SUBPROCESS_FLAGS_NONE : G_SUBPROCESS_FLAGS_STDERR_PIPE));
     g_autoptr(GPtrArray) arguments = g_ptr_array_new();
     g_autoptr(GError) error = NULL;
     GSubprocess *child;
 
+    if (fixture->stderr_fd != 0)
+        g_subprocess_launcher_take_fd(launcher, fixture->stderr_fd, 2);
     add_user(arguments, fixture->as_user);
     g_ptr_array_add(arguments, (char *)g_getenv("TBSYNCCTL"));
     for (; *words != NULL; words++)

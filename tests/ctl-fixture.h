@@ -17,7 +17,9 @@ typedef struct Fixture {
     const char *error_name, *error_message; /* of all methods, if set */
     const char *problems;   /* what Diagnose answers, in GVariant text; NULL: nothing is wrong */
     const char *peer_error; /* of ListPeerGuests, if set */
-    gboolean hang;      /* methods are never answered */
+    gboolean hang;      /* methods are not answered, but by fixture_answer_held() */
+    gboolean hang_peer; /* the same of ListPeerGuests alone */
+    sd_bus_message *held; /* the last one that was not */
     gboolean die;       /* the service leaves the bus when it is called */
     gboolean linked;    /* the peer beta; else it is refused */
     guint32 peer_pvr;   /* 0: as this host's */
@@ -30,6 +32,7 @@ typedef struct Fixture {
     gboolean no_bus;
     gboolean as_user; /* else as root */
     const char *locale; /* NULL: C.UTF-8 */
+    int stderr_fd;      /* 0: a pipe; else it is closed by fixture_spawn() */
 } Fixture;
 
 Fixture *fixture_new(gboolean with_service);
@@ -46,12 +49,15 @@ typedef struct Run {
     char *out, *err;
 } Run;
 
+/* The call that hangs fails with error_name and error_message. */
+void fixture_answer_held(Fixture *fixture);
+
 /* Runs tbsyncctl with these words and that stdin (NULL: nothing) while the service answers. */
 Run fixture_run(Fixture *fixture, const char *input, gssize length, const char *const *words);
 void run_clear(Run *run);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
-/* The same, left running: stdin, stdout and stderr are pipes. (transfer full) */
+/* The same, left running: stdin, stdout and, unless stderr_fd is set, stderr are pipes. (transfer full) */
 GSubprocess *fixture_spawn(Fixture *fixture, const char *const *words);
 
 #define RUN(fixture, ...) fixture_run(fixture, NULL, 0, (const char *const[]){ __VA_ARGS__, NULL })
