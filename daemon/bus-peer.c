@@ -118,8 +118,9 @@ static int on_get_history(sd_bus_message *call, void *data, sd_bus_error *e)
     g_variant_builder_init(&list, G_VARIANT_TYPE("a(xxx)"));
     for (guint i = 0; history && i < history->n; i++) {
         const PeerHistoryPoint *point = &history->points[i];
+        Interval ticks = peer_history_ticks(point);
 
-        g_variant_builder_add(&list, "(xxx)", now_boot_ns - point->at_boot_ns, point->ticks.lo, point->ticks.hi);
+        g_variant_builder_add(&list, "(xxx)", now_boot_ns - peer_history_at_boot_ns(point), ticks.lo, ticks.hi);
     }
     bus_send_reply(call, g_variant_new("(a(xxx))", &list));
     return 1;

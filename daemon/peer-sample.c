@@ -121,8 +121,6 @@ static void peer_note_history(Peer *self)
 {
     RelationBounds bounds = peer_relation(self);
 
-    if (!interval_is_bounded(bounds.tb_ticks))
-        return;
     if (!self->history)
         self->history = g_new0(PeerHistory, 1);
     peer_history_add(self->history, tb_clock_boot_ns(), bounds.tb_ticks);
