@@ -45,7 +45,7 @@ sd_bus *ctl_bus_open(Ctl *ctl, GError **error)
 }
 
 /* What the operator can do about it depends on who refused: the bus, libsystemd, or the daemon with words of its own. */
-static void set_call_error(const CtlCall *call, int r, const sd_bus_error *bus_error, GError **error)
+static void set_call_error(const Ctl *ctl, const CtlCall *call, int r, const sd_bus_error *bus_error, GError **error)
 {
     guint deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : DEADLINE_DEFAULT_MS;
     const char *name = sd_bus_error_is_set(bus_error) ? bus_error->name : NULL;
@@ -61,8 +61,8 @@ static void set_call_error(const CtlCall *call, int r, const sd_bus_error *bus_e
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE,
                     "tbsyncd is not running on this host; start it with: systemctl start tbsyncd");
     else if (g_error_matches(said, TBSYNC_ERROR, TBSYNC_ERROR_DENIED))
-        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_DENIED, "%s on tbsyncd is not permitted to you; try: sudo tbsyncctl",
-                    call->method);
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_DENIED, "%s on tbsyncd is not permitted to you; try: sudo tbsyncctl %s",
+                    call->method, ctl->verb != NULL ? ctl->verb->name : "");
     else
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "%s on tbsyncd failed: %s; see: journalctl -u tbsyncd",
                     call->method, said->message);
@@ -173,7 +173,7 @@ GVariant *ctl_bus_call(Ctl *ctl, const CtlCall *call, GVariant *arguments, GErro
     if (r >= 0)
         r = call_message(ctl, message, (guint64)deadline_ms * 1000, &bus_error, &reply);
     if (r < 0) {
-        set_call_error(call, r, &bus_error, error);
+        set_call_error(ctl, call, r, &bus_error, error);
         return NULL;
     }
     GVariant *result = read_reply(reply, call->reply_type != NULL ? call->reply_type : "()");

@@ -7,6 +7,7 @@
 #include "ctl-manager.h"
 #include "ctl-record.h"
 #include "ctl-verbs.h"
+#include "error.h"
 
 #define CHECK_DEADLINE_MS 15000
 
@@ -87,6 +88,8 @@ int ctl_check(Ctl *ctl, int argc, char **argv)
     reply = ctl_bus_call(ctl, &call,
                          g_variant_new("(ss^as)", argv[1], argv[2], assume != NULL ? (const char *const *)assume : none),
                          &error);
+    if (reply == NULL && assume != NULL && g_error_matches(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID))
+        return ctl_fail_usage(ctl, "--assume: %s; 'tbsyncctl facts' shows what can be assumed", error->message);
     if (reply == NULL)
         return ctl_fail(ctl, error);
     verdict = verdict_to_json(argv[1], argv[2], reply);

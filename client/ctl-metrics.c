@@ -13,9 +13,15 @@
 const char ctl_metrics_help[] =
     "What a monitoring system should know, as OpenMetrics text: links and clock relations, migrations that are on record, hook and\n"
     "libvirt. With --output the file is replaced as a whole, for the textfile collector of the node exporter; tbsyncd-metrics.timer does\n"
-    "that every minute. If tbsyncd does not answer the text says tbsyncd_up 0, and tbsyncctl exits 1.\n";
+    "that every minute. If tbsyncd does not answer the text says tbsyncd_up 0, and tbsyncctl exits 1. With --json the same samples as\n"
+    "an array of name, labels, value.\n";
 
 /* ---- samples ---- */
+
+typedef struct Metrics {
+    GString *text;
+    JsonBuilder *samples; /* the same as an array that is open */
+} Metrics;
 
 /* Label values: OpenMetrics escapes backslash, quote and line end. */
 static void append_label(GString *out, const char *name, const char *value)
@@ -35,28 +41,51 @@ static void append_label(GString *out, const char *name, const char *value)
 }
 
 /* A family; all are gauges: what is counted here may shrink when old records are dropped. The unit ends the name. */
-static void begin_family(GString *out, const char *name, const char *help)
+static void begin_family(Metrics *out, const char *name, const char *help)
 {
-    g_string_append_printf(out, "# TYPE %s gauge\n", name);
+    g_string_append_printf(out->text, "# TYPE %s gauge\n", name);
     if (g_str_has_suffix(name, "_seconds"))
-        g_string_append_printf(out, "# UNIT %s seconds\n", name);
-    g_string_append_printf(out, "# HELP %s %s\n", name, help);
+        g_string_append_printf(out->text, "# UNIT %s seconds\n", name);
+    g_string_append_printf(out->text, "# HELP %s %s\n", name, help);
+}
+
+static void build_sample(JsonBuilder *builder, const char *name, const char *const *labels, const char *value)
+{
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "name");
+    json_builder_add_string_value(builder, name);
+    json_builder_set_member_name(builder, "labels");
+    json_builder_begin_object(builder);
+    for (guint i = 0; labels[i] != NULL; i += 2) {
+        g_autofree char *valid = g_utf8_make_valid(labels[i + 1], -1);
+
+        json_builder_set_member_name(builder, labels[i]);
+        json_builder_add_string_value(builder, valid);
+    }
+    json_builder_end_object(builder);
+    json_builder_set_member_name(builder, "value");
+    if (strchr(value, '.') != NULL)
+        json_builder_add_double_value(builder, g_ascii_strtod(value, NULL));
+    else
+        json_builder_add_int_value(builder, g_ascii_strtoll(value, NULL, 10));
+    json_builder_end_object(builder);
 }
 
 /* labels: name, value, ..., NULL */
-static void append_sample(GString *out, const char *name, const char *const *labels, const char *value)
+static void append_sample(Metrics *out, const char *name, const char *const *labels, const char *value)
 {
-    g_string_append(out, name);
+    g_string_append(out->text, name);
     for (guint i = 0; labels[i] != NULL; i += 2) {
-        g_string_append_c(out, i == 0 ? '{' : ',');
-        append_label(out, labels[i], labels[i + 1]);
+        g_string_append_c(out->text, i == 0 ? '{' : ',');
+        append_label(out->text, labels[i], labels[i + 1]);
     }
-    g_string_append_printf(out, "%s %s\n", labels[0] != NULL ? "}" : "", value);
+    g_string_append_printf(out->text, "%s %s\n", labels[0] != NULL ? "}" : "", value);
+    build_sample(out->samples, name, labels, value);
 }
 
 #define LABELS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-static void append_flag(GString *out, const char *name, const char *help, gboolean value)
+static void append_flag(Metrics *out, const char *name, const char *help, gboolean value)
 {
     begin_family(out, name, help);
     append_sample(out, name, LABELS(NULL), value ? "1" : "0");
@@ -69,7 +98,7 @@ static char *seconds_text(guint64 ns)
 }
 
 /* One of several words is 1, the others 0. */
-static void append_states(GString *out, const char *name, const char *const *labels, const char *const *words)
+static void append_states(Metrics *out, const char *name, const char *const *labels, const char *const *words)
 {
     const char *state = labels[0], *peer = labels[1];
 
@@ -85,7 +114,7 @@ static void append_states(GString *out, const char *name, const char *const *lab
 
 /* ---- host ---- */
 
-static void append_host(GString *out, const CtlManager *manager)
+static void append_host(Metrics *out, const CtlManager *manager)
 {
     static const char *const hook_states[] = { "active", "missing", "not-executable", "unused", "unknown", NULL };
 
@@ -100,14 +129,14 @@ static void append_host(GString *out, const CtlManager *manager)
 
 /* ---- peers ---- */
 
-static void append_width(GString *out, const char *name, const CtlPeer *peer, guint64 width_ns)
+static void append_width(Metrics *out, const char *name, const CtlPeer *peer, guint64 width_ns)
 {
     g_autofree char *text = seconds_text(width_ns);
 
     append_sample(out, name, LABELS("peer", peer->name), text);
 }
 
-static void append_widths(GString *out, const GPtrArray *peers, guint64 own_hz)
+static void append_widths(Metrics *out, const GPtrArray *peers, guint64 own_hz)
 {
     static const char tb[] = "tbsyncd_relation_timebase_width_seconds", tod[] = "tbsyncd_relation_tod_width_seconds";
 
@@ -128,7 +157,7 @@ static void append_widths(GString *out, const GPtrArray *peers, guint64 own_hz)
     }
 }
 
-static void append_peers(GString *out, const GPtrArray *peers, guint64 own_hz)
+static void append_peers(Metrics *out, const GPtrArray *peers, guint64 own_hz)
 {
     static const char *const link_states[] = { "idle", "dialling", "hello", "linked", "refused", NULL };
     static const char *const relation_states[] = { "none", "ok", "stepped", "invalid", NULL };
@@ -160,7 +189,7 @@ static int compare_strings(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void append_migrations(GString *out, const GPtrArray *records)
+static void append_migrations(Metrics *out, const GPtrArray *records)
 {
     g_autoptr(GHashTable) counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autofree const char **keys = NULL;
@@ -185,7 +214,7 @@ static void append_migrations(GString *out, const GPtrArray *records)
 
 /* ---- verb ---- */
 
-static gboolean append_all(Ctl *ctl, GString *out, GError **error)
+static gboolean append_all(Ctl *ctl, Metrics *out, GError **error)
 {
     g_autoptr(CtlManager) manager = ctl_manager_load(ctl, error);
     g_autoptr(GPtrArray) peers = manager != NULL ? ctl_peers_load(ctl, error) : NULL;
@@ -197,28 +226,48 @@ static gboolean append_all(Ctl *ctl, GString *out, GError **error)
         append_peers(out, peers, ctl_manager_timebase_hz(manager));
         append_migrations(out, records);
     }
-    g_string_append(out, "# EOF\n");
+    g_string_append(out->text, "# EOF\n");
     return records != NULL;
+}
+
+/* (transfer full) */
+static char *samples_to_text(JsonBuilder *builder)
+{
+    g_autoptr(JsonNode) root = NULL;
+    g_autofree char *text = NULL;
+
+    json_builder_end_array(builder);
+    root = json_builder_get_root(builder);
+    text = json_to_string(root, FALSE);
+    return g_strconcat(text, "\n", NULL);
 }
 
 int ctl_metrics(Ctl *ctl, int argc, char **argv)
 {
-    g_autofree char *path = NULL;
+    g_autofree char *path = NULL, *json = NULL;
     const GOptionEntry options[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Replace FILE instead of printing", "FILE" },
         { NULL },
     };
-    g_autoptr(GString) out = g_string_new(NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(JsonBuilder) samples = json_builder_new();
     g_autoptr(GError) daemon_error = NULL, error = NULL;
+    Metrics out = { text, samples };
+    const char *printed;
     int exit_code = CTL_EXIT_OK;
 
     if (!ctl_options(ctl, options, &(CtlArguments){ &argc, &argv, 0, 0 }, &exit_code))
         return exit_code;
-    append_all(ctl, out, &daemon_error);
+    json_builder_begin_array(samples);
+    append_all(ctl, &out, &daemon_error);
+    json = samples_to_text(samples);
+    printed = ctl->json ? json : text->str;
     if (path == NULL)
-        fputs(out->str, stdout);
-    else if (!g_file_set_contents_full(path, out->str, (gssize)out->len, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error))
+        fputs(printed, stdout);
+    else if (!g_file_set_contents_full(path, printed, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error)) {
+        g_prefix_error(&error, "--output %s: ", path);
         return ctl_fail(ctl, error);
+    }
     if (daemon_error == NULL)
         return CTL_EXIT_OK;
     ctl_fail(ctl, daemon_error);

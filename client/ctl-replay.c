@@ -235,6 +235,13 @@ static gboolean is_id(const char *argument)
     return g_regex_match_simple("^[0-9]{8}T[0-9]{6}\\.[0-9]{6}Z-[0-9a-f]{8}(-[0-9]+)?$", argument, 0, 0);
 }
 
+static void add_hint(GError **error, const char *hint)
+{
+    g_autoptr(GError) plain = g_steal_pointer(error);
+
+    g_set_error(error, plain->domain, plain->code, "%s; %s", plain->message, hint);
+}
+
 int ctl_replay(Ctl *ctl, int argc, char **argv)
 {
     g_autoptr(JsonTree) tree = json_tree_new();
@@ -247,6 +254,8 @@ int ctl_replay(Ctl *ctl, int argc, char **argv)
     if (argc > 1 && is_id(argv[1]) && !g_file_test(argv[1], G_FILE_TEST_EXISTS))
         return replay_id(ctl, argv[1]);
     g_autoptr(CtlLines) lines = ctl_lines_open(argc > 1 ? argv[1] : NULL, &error);
+    if (lines == NULL && strchr(argv[1], '/') == NULL)
+        add_hint(&error, "a migration is named by its ID, list them with: tbsyncctl history");
     if (lines == NULL || !replay_lines(&replay, lines, &error)) {
         ctl_fail(ctl, error);
         return REPLAY_EXIT_ERROR;

@@ -183,7 +183,7 @@ static gboolean begin_section(Loader *loader, const char *line, GError **error)
     if (!config_has_section(inside)) {
         g_autofree char *shown = shorten(inside);
 
-        reason = g_strdup_printf("[%s] is no section of this file", shown);
+        reason = g_strdup_printf("[%s] is no section of this file; man tbsyncd.conf lists them", shown);
         return refuse_line(loader, reason, error);
     }
     replace_string(&loader->section, inside);
@@ -200,7 +200,7 @@ static gboolean set_key(Loader *loader, const char *name, const char *value, GEr
     guint line;
 
     if (key == NULL)
-        return refuse_key(loader, name, value, "unknown key", error);
+        return refuse_key(loader, name, value, "unknown key; man tbsyncd.conf lists them", error);
     if (key->kind == CONFIG_FACT && !g_hash_table_contains(loader->origins, id))
         g_ptr_array_add(loader->facts, g_strdup(id));
     if (!note_origin(loader, id, value, &line)) {

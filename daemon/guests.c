@@ -589,7 +589,7 @@ void *guests_ask_lookup(void *data, GError **error)
         domain = virDomainLookupByName(input->handle, input->guest);
     if (domain == NULL && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) {
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_GUEST,
-                    "libvirt knows no guest '%s' on this host", input->guest);
+                    "libvirt knows no guest '%s' on this host; list them with: tbsyncctl guests", input->guest);
         return NULL;
     }
     if (domain == NULL) {

@@ -460,7 +460,7 @@ char *ledger_get(const Ledger *ledger, const char *id, GError **error)
         text = read_text(ledger, path);
     if (!text)
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_MIGRATION,
-                    "no migration '%s' is recorded here", id);
+                    "no migration '%s' is recorded here; list them with: tbsyncctl history --limit 0", id);
     return text;
 }
 

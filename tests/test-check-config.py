@@ -42,8 +42,8 @@ def test_shipped_file_is_right():
 def test_wrong_line_is_named_with_its_file():
     for text, reason in (
             ("[Daemon]\n\nMaxRecords=0\n", "DIR/tbsyncd.conf:3: [Daemon] MaxRecords=0: must be 1 to 1000000"),
-            ("[Link]\nPolIntervalSec=1\n", "DIR/tbsyncd.conf:2: [Link] PolIntervalSec=1: unknown key"),
-            ("[Links]\n", "DIR/tbsyncd.conf:1: [Links] is no section of this file"),
+            ("[Link]\nPolIntervalSec=1\n", "DIR/tbsyncd.conf:2: [Link] PolIntervalSec=1: unknown key; man tbsyncd.conf lists them"),
+            ("[Links]\n", "DIR/tbsyncd.conf:1: [Links] is no section of this file; man tbsyncd.conf lists them"),
             ("Name=alpha\n", "DIR/tbsyncd.conf:1: a key before the first [Section]"),
             ("[Policy]\nSourceUnknown=perhaps\n", "DIR/tbsyncd.conf:2: [Policy] SourceUnknown=perhaps: "
              "SourceUnknown: perhaps is not \"block\" or \"allow\"")):

@@ -217,6 +217,18 @@ static void test_unknown_guest_host_and_record_are_told_apart_from_errors(void)
     expect_error("org.tbsyncd1.Error.Unavailable", "libvirt is away", 1, guests);
 }
 
+static void test_missing_permission_is_said_with_what_to_type(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+
+    fixture->error_name = "org.freedesktop.DBus.Error.AccessDenied";
+    fixture->error_message = "Sender is not authorized to send message";
+    g_auto(Run) run = RUN(fixture, "guests");
+    g_assert_cmpint(run.status, ==, 1);
+    g_assert_cmpstr(run.out, ==, "");
+    g_assert_cmpstr(run.err, ==, "tbsyncctl guests: ListGuests on tbsyncd is not permitted to you; try: sudo tbsyncctl guests\n");
+}
+
 static void test_guests_are_listed_with_what_decides(void)
 {
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
@@ -349,6 +361,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ctl-verbs/check-json-holds-the-verdict", test_check_json_holds_the_verdict);
     g_test_add_func("/ctl-verbs/unknown-guest-host-and-record-are-told-apart-from-errors",
                     test_unknown_guest_host_and_record_are_told_apart_from_errors);
+    g_test_add_func("/ctl-verbs/missing-permission-is-said-with-what-to-type", test_missing_permission_is_said_with_what_to_type);
     g_test_add_func("/ctl-verbs/guests-are-listed-with-what-decides", test_guests_are_listed_with_what_decides);
     g_test_add_func("/ctl-verbs/guests-json-are-facts", test_guests_json_are_facts);
     g_test_add_func("/ctl-verbs/history-asks-for-so-many", test_history_asks_for_so_many);
