@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "audit-figures.h"
 
+#include "relation.h"
+
 AuditSubject audit_subject_of(const MigrationCase *c)
 {
     const GuestFacts *guest = &c->guest;
@@ -74,6 +76,50 @@ static void find_offset(const AuditSubject *subject, Interval apart_ticks, Inter
     entry->offset_ticks = entry->offset_known ? offset_round_up(raw.lo) : 0;
 }
 
+/* How far the guest itself saw its timebase move, into `object`. Unbounded, and why, if either end is not known. */
+static Interval moved_as_seen(const AuditSubject *subject, const Departure *departure, const Arrival *arrival,
+                              JsonObject *object)
+{
+    GuestTbQuery query = { .reading = arrival->guest,
+                           .lo = arrival->run_lo,
+                           .hi = arrival->run_hi,
+                           .host_hz = subject->timebase_hz,
+                           .rate_ppb = RELATION_TOD_DRIFT_PPB_DEFAULT };
+    GuestTbBounds start;
+    Interval moved;
+
+    if (!departure->guest_known || !arrival->guest.known) {
+        json_object_set_string_member(object, "guest_why", arrival->guest.known
+                                                               ? "the source does not know the guest's timebase"
+                                                               : "QEMU did not tell the guest's timebase here");
+        return INTERVAL_UNBOUNDED;
+    }
+    start = guest_tb_at_start(&query);
+    moved = guest_tb_moved(&departure->guest_tb, &start);
+    json_object_set_int_member(object, "guest_stop_lo_ticks", (gint64)departure->guest_tb.lo.raw);
+    json_object_set_int_member(object, "guest_stop_hi_ticks", (gint64)departure->guest_tb.hi.raw);
+    json_object_set_int_member(object, "guest_start_lo_ticks", (gint64)start.lo.raw);
+    json_object_set_int_member(object, "guest_start_hi_ticks", (gint64)start.hi.raw);
+    set_ticks(object, "guest_moved", moved, GUEST_TB_HZ);
+    return moved;
+}
+
+/* What was seen against what QEMU does by its version: both hold, or the guest is believed. Its ticks are those of 512 MHz, and the
+ * ones of `predicted` those of the host. */
+static Interval moved_by_both(const AuditSubject *subject, Interval predicted, Interval seen, JsonObject *object)
+{
+    Interval host_ticks = seen, both;
+
+    if (!interval_is_bounded(seen))
+        return predicted;
+    if (subject->timebase_hz != GUEST_TB_HZ)
+        host_ticks = interval_scale(seen, (int64_t)subject->timebase_hz, (int64_t)GUEST_TB_HZ);
+    both = interval_intersect(predicted, host_ticks);
+    json_object_set_boolean_member(object, "guest_as_predicted", !interval_is_empty(both));
+    json_object_set_boolean_member(object, "guest_went_back", seen.hi < 0);
+    return interval_is_empty(both) ? host_ticks : both;
+}
+
 JsonObject *audit_figures(const AuditSubject *subject, const Departure *departure,
                           const Arrival *arrival, Interval relation_ticks, GuestEntry *ret_entry)
 {
@@ -90,9 +136,13 @@ JsonObject *audit_figures(const AuditSubject *subject, const Departure *departur
     };
     JsonObject *object = json_object_new();
     OffsetAudit audit = offset_audit(&query);
+    Interval seen = INTERVAL_UNBOUNDED;
 
+    if (arrival->reads_guest)
+        seen = moved_as_seen(subject, departure, arrival, object);
     if (audit.known) {
-        query.moved_ticks = moved_by_qemu(subject, audit.blackout_ticks);
+        query.moved_ticks =
+            moved_by_both(subject, moved_by_qemu(subject, audit.blackout_ticks), seen, object);
         audit = offset_audit(&query);
     }
     json_object_set_boolean_member(object, "known", audit.known);

@@ -34,6 +34,8 @@ AuditSubject audit_subject_of(const MigrationCase *c);
 typedef struct Arrival {
     TbTicks run_lo, run_hi; /* this host's timebase */
     gboolean precise;       /* from QEMU's own stamp */
+    gboolean reads_guest;   /* the guest's own timebase was asked for; the answer, if it came: */
+    GuestTbReading guest;
 } Arrival;
 
 /* relation_ticks: this host minus source, valid at the start. Returns the record's "audit" object

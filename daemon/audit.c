@@ -279,6 +279,34 @@ static gboolean on_ask(void *data)
     return G_SOURCE_CONTINUE;
 }
 
+/* ---- the guest's own timebase ---- */
+
+static void on_timebase(const GuestTimebase *read, const GError *error, void *data)
+{
+    Asked *asked = data;
+    Open *open = asked_open(asked);
+    GuestTbReading *reading = open ? &open->arrival.guest : NULL;
+
+    if (error)
+        g_debug("guest %s: its timebase is not known: %s", asked->uuid, error->message);
+    asked_free(asked);
+    if (!read || !reading)
+        return;
+    reading->known = true;
+    reading->guest = tb_ticks(read->ticks);
+    stamp_clock_place_boot(open->audit->params.stamps, read->asked_boot_ns, read->answered_boot_ns, &reading->host_lo,
+                           &reading->host_hi);
+}
+
+static void ask_timebase(Open *open)
+{
+    const AuditParams *params = &open->audit->params;
+
+    open->arrival.reads_guest = params->read_timebase && !open->subject.kvm;
+    if (open->arrival.reads_guest)
+        params->read_timebase(open->uuid, on_timebase, asked_new(open), params->data);
+}
+
 /* ---- events ---- */
 
 static void on_started(Open *open)
@@ -317,6 +345,7 @@ static void on_arrived(Open *open)
     withdraw_plan(open);
     save(open);
     ledger_put_guest(open->audit->params.ledger, open->uuid, &nothing_known);
+    ask_timebase(open);
     if (!*open->subject.source)
         finish_unknown(open, "the source is not known");
     else if (!open->started_known && !open->arrival.precise)

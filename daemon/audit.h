@@ -54,6 +54,8 @@ typedef struct AuditParams {
      * FALSE is returned (no link). */
     gboolean (*ask_departure)(const char *source, const char *uuid, AuditDepartureDone done,
                               void *done_data, void *data);
+    /* (nullable): reads the timebase of a guest under TCG that has started here. */
+    GuestTimebaseReader read_timebase;
     /* This host minus `source`, now; unbounded if not known. */
     Interval (*relation)(const char *source, void *data);
     void *data;

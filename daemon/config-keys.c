@@ -150,6 +150,11 @@ static const ConfigKey keys[] = {
              "connection, so that it learns the timebase offset as the kernel has rounded it. Without that the guest's timebase "
              "may go back by up to 32.8 ms when it is paused and resumed, or migrated while it is paused. libvirt marks the guest "
              "as tainted: custom-monitor." },
+    { "Libvirt", "ReadGuestTimebase", CONFIG_BOOL, MEMBER(libvirt_read_timebase), "no",
+      .doc = "Whether QEMU is asked for the timebase of a guest under TCG when it is migrated, with \"info registers\" over a "
+             "read-write connection: here when the guest leaves, and once more when it has stopped or has arrived. Audits then "
+             "tell how far the guest itself saw its timebase move, if both hosts have it. libvirt marks such a guest as "
+             "tainted: custom-monitor. Guests under KVM are never asked, since QEMU does not know theirs." },
 
     { "Policy", "UnknownMode", CONFIG_POLICY, .fallback = "negotiated",
       .doc = "What to assume if the mode of a running guest is not known. negotiated: the CPU's "

@@ -72,6 +72,7 @@ typedef struct Config {
     /* [Libvirt] */
     char *libvirt_uri;           /* URI=qemu:///system; "" = none */
     gboolean libvirt_sync_registers; /* RefreshOffset=never|after-start */
+    gboolean libvirt_read_timebase;  /* ReadGuestTimebase= */
     gboolean libvirt_events;     /* TimingEvents=no|yes: second, read-write connection for STOP/RESUME stamps */
 
     /* [Policy] */

@@ -3,9 +3,13 @@
 
 #include <string.h>
 
+#include "relation.h"
+
 struct Departures {
     StampClock *stamps;
     GHashTable *watches; /* uuid -> Watch */
+    GuestTimebaseReader read; /* (nullable) */
+    void *read_data;
 };
 
 typedef struct Watch {
@@ -14,6 +18,10 @@ typedef struct Watch {
     Departure departure;
     guint expiry;
     gboolean holds; /* the stamp clock, while stamps may come */
+    gboolean reads;
+    guint turn;     /* counts watches and starts: what was read in another one is not of this stop */
+    gboolean asked; /* since the stop */
+    GuestTbReading reading; /* the latest of this turn */
 } Watch;
 
 static void hold(Watch *watch)
@@ -53,8 +61,75 @@ void departures_free(Departures *departures)
 {
     if (!departures)
         return;
+    g_hash_table_remove_all(departures->watches); /* answers that come later hold the table */
     g_hash_table_unref(departures->watches);
     g_free(departures);
+}
+
+void departures_set_reader(Departures *departures, GuestTimebaseReader read, void *data)
+{
+    departures->read = read;
+    departures->read_data = data;
+}
+
+/* ---- the guest's own timebase ---- */
+
+typedef struct Asked {
+    GHashTable *watches;
+    char *uuid;
+    guint turn;
+} Asked;
+
+static void on_read(const GuestTimebase *read, const GError *error, void *data)
+{
+    Asked *asked = data;
+    Watch *watch = g_hash_table_lookup(asked->watches, asked->uuid);
+    GuestTbReading reading = { .known = true };
+
+    if (error)
+        g_debug("guest %s: its timebase is not known: %s", asked->uuid, error->message);
+    if (read && watch && watch->turn == asked->turn) {
+        reading.guest = tb_ticks(read->ticks);
+        stamp_clock_place_boot(watch->departures->stamps, read->asked_boot_ns, read->answered_boot_ns, &reading.host_lo,
+                               &reading.host_hi);
+        if (!watch->reading.known || tb_minus(reading.host_lo, watch->reading.host_lo) > 0)
+            watch->reading = reading;
+    }
+    g_hash_table_unref(asked->watches);
+    g_free(asked->uuid);
+    g_free(asked);
+}
+
+static void ask_timebase(const Watch *watch)
+{
+    const Departures *departures = watch->departures;
+    Asked *asked;
+
+    if (!departures->read || !watch->reads)
+        return;
+    asked = g_new0(Asked, 1);
+    asked->watches = g_hash_table_ref(departures->watches);
+    asked->uuid = g_strdup(watch->uuid);
+    asked->turn = watch->turn;
+    departures->read(watch->uuid, on_read, asked, departures->read_data);
+}
+
+/* It runs here, from now on as far as we know. */
+static void begin_turn(Watch *watch)
+{
+    watch->departure =
+        (Departure){ .state = DEPARTURE_RUNNING, .watched = stamp_clock_now(watch->departures->stamps) };
+    watch->turn++;
+    watch->asked = FALSE;
+    watch->reading.known = false;
+    ask_timebase(watch);
+}
+
+static void ask_once_stopped(Watch *watch)
+{
+    if (!watch->asked)
+        ask_timebase(watch);
+    watch->asked = TRUE;
 }
 
 static gboolean on_expiry(void *data)
@@ -72,7 +147,7 @@ static void postpone_expiry(Watch *watch)
     watch->expiry = g_timeout_add_seconds(DEPARTURE_KEEP_S, on_expiry, watch);
 }
 
-void departures_watch(Departures *departures, const char *uuid)
+void departures_watch(Departures *departures, const char *uuid, gboolean reads)
 {
     Watch *watch = g_hash_table_lookup(departures->watches, uuid);
 
@@ -83,8 +158,8 @@ void departures_watch(Departures *departures, const char *uuid)
         g_hash_table_insert(departures->watches, watch->uuid, watch);
     }
     hold(watch);
-    watch->departure =
-        (Departure){ .state = DEPARTURE_RUNNING, .watched = stamp_clock_now(departures->stamps) };
+    watch->reads = reads;
+    begin_turn(watch);
     postpone_expiry(watch);
 }
 
@@ -127,17 +202,18 @@ void departures_event(Departures *departures, const GuestEvent *event)
     switch (event->kind) {
     case GUEST_EVENT_QEMU_STOP:
         take_qemu_stop(watch, event);
+        ask_once_stopped(watch);
         break;
     case GUEST_EVENT_STOPPED_CPUS:
     case GUEST_EVENT_SUSPENDED:
         take_seen_stop(watch);
+        ask_once_stopped(watch);
         break;
     case GUEST_EVENT_QEMU_RESUME:
     case GUEST_EVENT_RESUMED_CPUS:
     case GUEST_EVENT_RESUMED_HERE:
         /* Failed or aborted: the guest runs on here. A later stop counts from now. */
-        watch->departure = (Departure){ .state = DEPARTURE_RUNNING,
-                                        .watched = stamp_clock_now(departures->stamps) };
+        begin_turn(watch);
         break;
     case GUEST_EVENT_LEFT:
         take_seen_stop(watch);
@@ -161,8 +237,18 @@ void departures_event(Departures *departures, const GuestEvent *event)
 Departure departures_get(const Departures *departures, const char *uuid)
 {
     const Watch *watch = g_hash_table_lookup(departures->watches, uuid);
+    Departure departure = watch ? watch->departure : (Departure){ .state = DEPARTURE_UNKNOWN };
+    GuestTbQuery query = { .lo = departure.stop_lo,
+                           .hi = departure.stop_hi,
+                           .host_hz = stamp_clock_frequency_hz(departures->stamps),
+                           .rate_ppb = RELATION_TOD_DRIFT_PPB_DEFAULT };
 
-    return watch ? watch->departure : (Departure){ .state = DEPARTURE_UNKNOWN };
+    if ((departure.state != DEPARTURE_STOPPED && departure.state != DEPARTURE_LEFT) || !watch->reading.known)
+        return departure;
+    query.reading = watch->reading;
+    departure.guest_known = TRUE;
+    departure.guest_tb = guest_tb_at_stop(&query);
+    return departure;
 }
 
 static const char *const state_names[] = {

@@ -65,6 +65,12 @@ void *guests_ask_list(void *input, GError **error);
 /* CallRun on a UUID: tells QEMU "info registers", over a connection that may write. Returns a token, g_free(). */
 void *guests_ask_sync(void *input, GError **error);
 
+/* CallRun on a UUID: the same, for its answer. Returns a GuestTimebase, g_free(). */
+void *guests_ask_timebase(void *input, GError **error);
+
+/* The timebase in the text of "info registers". */
+gboolean guests_parse_timebase(const char *text, guint64 *ret_ticks);
+
 /* Once per process, before all else. */
 void guests_libvirt_init(void);
 

@@ -315,6 +315,7 @@ typedef struct Ask {
     guint deadline_ms;
     CallRun run;
     GDestroyNotify output_free;
+    const char *key; /* (nullable): `guest` */
 } Ask;
 
 static void guests_ask(Guests *guests, const Ask *ask, GCancellable *cancellable,
@@ -330,7 +331,7 @@ static void guests_ask(Guests *guests, const Ask *ask, GCancellable *cancellable
         return;
     }
     calls_run_async(guests->calls,
-                    &(CallSpec){ .key = ask->guest,
+                    &(CallSpec){ .key = ask->key != NULL ? ask->key : ask->guest,
                                  .what = ask->what,
                                  .deadline_ms = ask->deadline_ms,
                                  .run = ask->run,
@@ -379,6 +380,27 @@ gboolean guests_lookup_finish(Guests *guests, GAsyncResult *result, GuestFacts *
     if (facts == NULL)
         return FALSE;
     *ret_facts = *facts;
+    return TRUE;
+}
+
+/* A key of its own: a guest that hangs here must not be taken for one whose lookup hangs, which a hook may be waiting for. */
+void guests_read_timebase_async(Guests *guests, const char *uuid, guint deadline_ms, GAsyncReadyCallback callback,
+                                void *data)
+{
+    g_autofree char *what = g_strdup_printf("reading the timebase of guest %s", uuid);
+    g_autofree char *key = g_strdup_printf("timebase %s", uuid);
+    const Ask ask = { uuid, what, deadline_ms, guests_ask_timebase, g_free, key };
+
+    guests_ask(guests, &ask, NULL, callback, data);
+}
+
+gboolean guests_read_timebase_finish(GAsyncResult *result, GuestTimebase *ret, GError **error)
+{
+    g_autofree GuestTimebase *read = calls_run_finish(result, error);
+
+    if (read == NULL)
+        return FALSE;
+    *ret = *read;
     return TRUE;
 }
 

@@ -605,16 +605,36 @@ void *guests_ask_lookup(void *data, GError **error)
 
 /* ---- registers ---- */
 
-static gboolean domain_sync(virDomainPtr domain, const char *what, GError **error)
+/* What QEMU says to "info registers" (nullable); free(). *ret: when it was asked and when it had answered. */
+static char *domain_registers(virDomainPtr domain, const char *what, GuestTimebase *ret, GError **error)
 {
     char *answer = NULL;
-    int done = virDomainQemuMonitorCommand(domain, "info registers", &answer,
-                                           VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP);
+    int done;
 
+    ret->asked_boot_ns = tb_clock_boot_ns();
+    done = virDomainQemuMonitorCommand(domain, "info registers", &answer, VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP);
+    ret->answered_boot_ns = tb_clock_boot_ns();
     if (done < 0)
         take_libvirt_error(error, what);
-    free(answer);
-    return done >= 0;
+    return done < 0 ? NULL : answer;
+}
+
+/* Over a connection that may write. */
+static char *ask_registers(const AskInput *input, const char *what, GuestTimebase *ret, GError **error)
+{
+    virConnectPtr handle = virConnectOpen(input->conn->uri);
+    virDomainPtr domain = handle != NULL ? virDomainLookupByUUIDString(handle, input->guest) : NULL;
+    char *answer = NULL;
+
+    if (domain == NULL) {
+        take_libvirt_error(error, what);
+    } else {
+        answer = domain_registers(domain, what, ret, error);
+        virDomainFree(domain);
+    }
+    if (handle != NULL)
+        virConnectClose(handle);
+    return answer;
 }
 
 /* `info registers` prints the CPU that the monitor looks at, the first one, and fetches its registers for that: those of a
@@ -623,19 +643,54 @@ void *guests_ask_sync(void *data, GError **error)
 {
     AskInput *input = data;
     g_autofree char *what = g_strdup_printf("cannot sync the registers of guest %s", input->guest);
-    virConnectPtr handle = virConnectOpen(input->conn->uri);
-    virDomainPtr domain = handle != NULL ? virDomainLookupByUUIDString(handle, input->guest) : NULL;
-    gboolean done = FALSE;
+    GuestTimebase ignored;
+    char *answer = ask_registers(input, what, &ignored, error);
 
-    if (domain == NULL) {
-        take_libvirt_error(error, what);
-    } else {
-        done = domain_sync(domain, what, error);
-        virDomainFree(domain);
-    }
-    if (handle != NULL)
-        virConnectClose(handle);
-    return done ? g_strdup(input->guest) : NULL;
+    if (answer == NULL)
+        return NULL;
+    free(answer);
+    return g_strdup(input->guest);
+}
+
+/* "TB 00000000 477702733 DECR 3817265300": two halves are meant, but the second number is the whole register (QEMU
+ * target/ppc/cpu_init.c, ppc_cpu_dump_state, which prints what cpu_ppc_load_tbl() gives). */
+gboolean guests_parse_timebase(const char *text, guint64 *ret_ticks)
+{
+    const char *line = g_str_has_prefix(text, "TB ") ? text : strstr(text, "\nTB ");
+    guint64 high, ticks;
+    char *end;
+
+    if (line == NULL)
+        return FALSE;
+    line = strstr(line, "TB ") + strlen("TB ");
+    high = g_ascii_strtoull(line, &end, 10);
+    if (end == line || *end != ' ' || high > G_MAXUINT32)
+        return FALSE;
+    line = end + 1;
+    if (!g_ascii_isdigit(*line))
+        return FALSE;
+    ticks = g_ascii_strtoull(line, &end, 10);
+    if (*end != '\0' && !g_ascii_isspace(*end))
+        return FALSE;
+    *ret_ticks = ticks;
+    return TRUE;
+}
+
+void *guests_ask_timebase(void *data, GError **error)
+{
+    AskInput *input = data;
+    g_autofree char *what = g_strdup_printf("cannot read the timebase of guest %s", input->guest);
+    g_autofree GuestTimebase *read = g_new0(GuestTimebase, 1);
+    char *answer = ask_registers(input, what, read, error);
+    gboolean parsed;
+
+    if (answer == NULL)
+        return NULL;
+    parsed = guests_parse_timebase(answer, &read->ticks);
+    free(answer);
+    if (!parsed)
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: QEMU's registers show none", what);
+    return parsed ? g_steal_pointer(&read) : NULL;
 }
 
 /* ---- all guests ---- */

@@ -104,6 +104,19 @@ void guests_lookup_async(Guests *guests, const char *name_or_uuid, guint deadlin
                          GAsyncReadyCallback callback, void *data);
 gboolean guests_lookup_finish(Guests *guests, GAsyncResult *result, GuestFacts *ret_facts, GError **error);
 
+/* A guest's own timebase as QEMU tells it, read between two instants of CLOCK_BOOTTIME. */
+typedef struct GuestTimebase {
+    guint64 ticks;
+    gint64 asked_boot_ns, answered_boot_ns;
+} GuestTimebase;
+
+/* QEMU is told "info registers" over a read-write connection, which taints the guest (custom-monitor). Only for guests under TCG:
+ * under KVM QEMU does not know. A guest that is coming in answers once it has arrived. TBSYNC_ERROR_INVALID: QEMU's answer
+ * shows no timebase. */
+void guests_read_timebase_async(Guests *guests, const char *uuid, guint deadline_ms, GAsyncReadyCallback callback,
+                                void *data);
+gboolean guests_read_timebase_finish(GAsyncResult *result, GuestTimebase *ret, GError **error);
+
 /* All domains; never from a hook. (transfer full) array of GuestFacts. */
 void guests_list_async(Guests *guests, guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
                        void *data);

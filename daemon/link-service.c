@@ -251,8 +251,9 @@ static int on_get_departure(sd_bus_message *call, void *data, sd_bus_error *ret_
     if (r < 0)
         return r;
     departure = self->ops->departure(uuid, self->data);
-    return sd_bus_reply_method_return(call, "sttb", departure_state_name(departure.state), departure.stop_lo.raw,
-                                      departure.stop_hi.raw, (int) departure.precise);
+    return sd_bus_reply_method_return(call, "sttbbtt", departure_state_name(departure.state), departure.stop_lo.raw,
+                                      departure.stop_hi.raw, (int) departure.precise, (int) departure.guest_known,
+                                      departure.guest_tb.lo.raw, departure.guest_tb.hi.raw);
 }
 
 static int on_list_guests(sd_bus_message *call, void *data, sd_bus_error *ret_error)
@@ -294,7 +295,8 @@ static const sd_bus_vtable link_vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("FindGuest", SD_BUS_ARGS("s", uuid), SD_BUS_RESULT("s", role, "a{sv}", guest),
                             on_find_guest, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("GetDeparture", SD_BUS_ARGS("s", uuid),
-                            SD_BUS_RESULT("s", state, "t", stop_lo_ticks, "t", stop_hi_ticks, "b", precise),
+                            SD_BUS_RESULT("s", state, "t", stop_lo_ticks, "t", stop_hi_ticks, "b", precise, "b", guest_known,
+                                          "t", guest_lo_ticks, "t", guest_hi_ticks),
                             on_get_departure, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListGuests", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", guests, "b", complete),
                             on_list_guests, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -575,20 +577,30 @@ int link_call_find_guest(sd_bus *bus, const char *uuid, guint deadline_ms, LinkF
     return link_call_about(bus, "FindGuest", uuid, &call, ret_slot);
 }
 
+/* The guest's own timebase came later: a peer that does not tell it is of an older version. */
+static gboolean read_departure(sd_bus_message *reply, Departure *ret)
+{
+    const char *state;
+    int precise, guest_known = FALSE;
+
+    if (sd_bus_message_read(reply, "sttb", &state, &ret->stop_lo.raw, &ret->stop_hi.raw, &precise) <= 0 ||
+        (!sd_bus_message_at_end(reply, TRUE) &&
+         sd_bus_message_read(reply, "btt", &guest_known, &ret->guest_tb.lo.raw, &ret->guest_tb.hi.raw) <= 0))
+        return FALSE;
+    ret->precise = precise;
+    ret->guest_known = guest_known;
+    return departure_state_parse(state, &ret->state) && tb_minus(ret->stop_hi, ret->stop_lo) >= 0 &&
+           tb_minus(ret->guest_tb.hi, ret->guest_tb.lo) >= 0;
+}
+
 static int on_departure_answer(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     LinkCall *self = data;
     g_autoptr(GError) error = link_call_error(self, reply);
     Departure departure = { 0 };
-    const char *state;
-    int precise;
 
-    if (!error && (sd_bus_message_read(reply, "sttb", &state, &departure.stop_lo.raw, &departure.stop_hi.raw,
-                                       &precise) <= 0 ||
-                   !departure_state_parse(state, &departure.state) ||
-                   tb_minus(departure.stop_hi, departure.stop_lo) < 0))
+    if (!error && !read_departure(reply, &departure))
         error = malformed_answer("GetDeparture");
-    departure.precise = !error && precise;
     self->done.departure(error ? NULL : &departure, error, self->data);
     return 1;
 }

@@ -27,6 +27,9 @@
 
 #define DEPARTURE_DEADLINE_MS 2000
 
+/* A guest that comes in does not answer before libvirt has finished its migration. */
+#define TIMEBASE_DEADLINE_MS 10000
+
 struct Manager {
     ManagerParams params;
     Config *config;
@@ -79,7 +82,8 @@ static void on_own_guest(GObject *source, GAsyncResult *result, void *data)
     if (guests_find_finish(find->manager->guests, result, &role, &guest, &error)) {
         ledger_fill_guest(find->manager->ledger, &guest);
         if (role == ROLE_MIGRATING_OUT)
-            departures_watch(find->manager->departures, guest.uuid);
+            departures_watch(find->manager->departures, guest.uuid,
+                             FACT_KNOWN(&guest, GUEST_ACCEL) && guest.accel == ACCEL_TCG);
         link_service_reply_find(find->call, role, &guest);
     } else {
         link_service_reply_error(find->call, error);
@@ -105,6 +109,31 @@ static Departure departure(const char *uuid, void *data)
 static void list_guests(const char *peer, sd_bus_message *call, void *data)
 {
     listing_answer(((Manager *)data)->listing, call);
+}
+
+/* ---- the guests' own timebases ---- */
+
+typedef struct TimebaseRead {
+    GuestTimebaseDone done;
+    void *done_data;
+} TimebaseRead;
+
+static void on_timebase_read(GObject *source, GAsyncResult *result, void *data)
+{
+    g_autofree TimebaseRead *read = data;
+    g_autoptr(GError) error = NULL;
+    GuestTimebase timebase;
+    gboolean ok = guests_read_timebase_finish(result, &timebase, &error);
+
+    read->done(ok ? &timebase : NULL, error, read->done_data);
+}
+
+static void read_timebase(const char *uuid, GuestTimebaseDone done, void *done_data, void *data)
+{
+    TimebaseRead *read = g_new0(TimebaseRead, 1);
+
+    *read = (TimebaseRead){ done, done_data };
+    guests_read_timebase_async(((Manager *)data)->guests, uuid, TIMEBASE_DEADLINE_MS, on_timebase_read, read);
 }
 
 /* ---- what the audit asks ---- */
@@ -419,6 +448,10 @@ static gboolean start_records(Manager *manager, GError **error)
         return FALSE;
     manager->stamps = stamp_clock_new(manager->clock);
     manager->departures = departures_new(manager->stamps);
+    if (manager->config->libvirt_read_timebase) {
+        departures_set_reader(manager->departures, read_timebase, manager);
+        audit.read_timebase = read_timebase;
+    }
     audit.ledger = manager->ledger;
     audit.stamps = manager->stamps;
     manager->audit = audit_new(&audit);

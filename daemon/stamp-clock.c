@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "stamp-clock.h"
 
+#include "relation.h"
+
 #define PAIRS (STAMP_REACH_MS / STAMP_PERIOD_MS + 1)
 
 #define STAMP_RESOLUTION_NS 1000   /* QEMU events carry microseconds */
@@ -90,7 +92,26 @@ gboolean stamp_clock_place(const StampClock *stamps, gint64 stamp_real_ns, Stamp
     return TRUE;
 }
 
+/* Counted back from now; CLOCK_BOOTTIME is slewed like the time of day, and never stepped. */
+void stamp_clock_place_boot(const StampClock *stamps, gint64 first_boot_ns, gint64 second_boot_ns, TbTicks *ret_lo,
+                            TbTicks *ret_hi)
+{
+    RelationParams params = { .timebase_hz = tb_clock_frequency_hz(stamps->clock), .tod_drift_ppb = TOD_DRIFT_PPB };
+    gint64 before_boot_ns = tb_clock_boot_ns();
+    TbTicks now = tb_clock_read_tb(stamps->clock);
+    gint64 after_boot_ns = tb_clock_boot_ns();
+    Interval ago_ticks = relation_ticks_of_ns(&params, interval_of(before_boot_ns - second_boot_ns, after_boot_ns - first_boot_ns));
+
+    *ret_lo = tb_plus(now, -ago_ticks.hi);
+    *ret_hi = tb_plus(now, -ago_ticks.lo);
+}
+
 TbTicks stamp_clock_now(const StampClock *stamps)
 {
     return tb_clock_read_tb(stamps->clock);
+}
+
+guint64 stamp_clock_frequency_hz(const StampClock *stamps)
+{
+    return tb_clock_frequency_hz(stamps->clock);
 }

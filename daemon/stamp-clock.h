@@ -35,4 +35,10 @@ void stamp_clock_release(StampClock *stamps);
  * was read before: nobody held the clock. */
 gboolean stamp_clock_place(const StampClock *stamps, gint64 stamp_real_ns, StampBounds *ret);
 
+/* The timebases at two instants of CLOCK_BOOTTIME that are past: *ret_lo is at or before the first, *ret_hi at or after the
+ * second. Whether the clock is held or not. */
+void stamp_clock_place_boot(const StampClock *stamps, gint64 first_boot_ns, gint64 second_boot_ns, TbTicks *ret_lo,
+                            TbTicks *ret_hi);
+
 TbTicks stamp_clock_now(const StampClock *stamps);
+guint64 stamp_clock_frequency_hz(const StampClock *stamps);

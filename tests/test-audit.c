@@ -23,7 +23,40 @@ typedef struct Fixture {
     GuestRole here;      /* what libvirt says of the guest on this host */
     gboolean look_fails;  /* libvirt does not answer */
     guint looked;
+    gboolean reads; /* the guest's own timebase */
+    guint64 guest_ticks; /* it started with that; 0: QEMU does not tell */
+    TbTicks resumed;
+    guint read;
 } Fixture;
+
+typedef struct Read {
+    Fixture *f;
+    GuestTimebaseDone done;
+    void *data;
+} Read;
+
+static gboolean on_read(void *data)
+{
+    g_autofree Read *read = data;
+    const Fixture *f = read->f;
+    GuestTimebase timebase = { .asked_boot_ns = tb_clock_boot_ns() };
+    g_autoptr(GError) error = f->guest_ticks ? NULL : g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "it shows none");
+
+    timebase.ticks = f->guest_ticks + (guint64)tb_minus(stamp_clock_now(f->stamps), f->resumed);
+    timebase.answered_boot_ns = tb_clock_boot_ns();
+    read->done(error ? NULL : &timebase, error, read->data);
+    return G_SOURCE_REMOVE;
+}
+
+static void read_timebase(const char *uuid, GuestTimebaseDone done, void *done_data, void *data)
+{
+    Read *read = g_new0(Read, 1);
+
+    g_assert_cmpstr(uuid, ==, UUID);
+    *read = (Read){ data, done, done_data };
+    read->f->read++;
+    g_idle_add_full(G_PRIORITY_DEFAULT, on_read, read, NULL);
+}
 
 typedef struct Answer {
     Fixture *f;
@@ -115,6 +148,7 @@ static void start(Fixture *f)
     f->ledger = ledger_new(f->directory, 10, &error);
     g_assert_no_error(error);
     params.ledger = f->ledger;
+    params.read_timebase = f->reads ? read_timebase : NULL;
     f->audit = audit_new(&params);
 }
 
@@ -126,6 +160,14 @@ static void stop(Fixture *f)
     g_clear_pointer(&f->ledger, ledger_free);
     g_clear_pointer(&f->stamps, stamp_clock_free);
     g_clear_pointer(&f->clock, tb_clock_free);
+}
+
+/* The audit starts again, with leave to read guests. */
+static void stop_and_read(Fixture *f)
+{
+    stop(f);
+    f->reads = TRUE;
+    start(f);
 }
 
 static void set_up(Fixture *f, gconstpointer data)
@@ -264,6 +306,104 @@ static void test_figures_contain_the_truth(Fixture *f, gconstpointer data)
     g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
     g_assert_cmpint(entry.ahead_hi_ticks, <, -51200000 + 512000);
     g_assert_cmpint(entry.ahead_lo_ticks, >, G_MININT64);
+}
+
+/* The stamp of QEMU and the timebase of one instant, to half a microsecond: what is stamped is up to one old. */
+static gint64 resume_now(Fixture *f)
+{
+    gint64 real_ns;
+
+    do {
+        f->resumed = stamp_clock_now(f->stamps);
+        real_ns = tb_clock_real_ns();
+    } while (tb_minus(stamp_clock_now(f->stamps), f->resumed) > 256);
+    return real_ns - 500;
+}
+
+/* A guest that stopped at `stop` of its own timebase, and starts here at `here`. (transfer full) */
+static JsonNode *audit_of_guest(Fixture *f, guint64 stop, guint64 here)
+{
+    GuestEvent resume = { .kind = GUEST_EVENT_QEMU_RESUME, .uuid = UUID, .name = "g" };
+
+    stop_and_read(f);
+    f->guest_ticks = here;
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    f->departure = (Departure){ .state = DEPARTURE_LEFT, .precise = TRUE };
+    f->departure.stop_lo = f->departure.stop_hi = tb_plus(stamp_clock_now(f->stamps), -1000 - 51200000);
+    f->departure.guest_known = stop > 0;
+    f->departure.guest_tb = (GuestTbBounds){ tb_ticks(stop), tb_ticks(stop) };
+    resume.qemu_real_ns = resume_now(f);
+    audit_event(f->audit, &resume);
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    wait_until_closed(f);
+    return record_of(f, "a");
+}
+
+static JsonObject *figures_of(JsonNode *record)
+{
+    return json_object_get_object_member(json_node_get_object(record), "audit");
+}
+
+#define STOP G_GUINT64_CONSTANT(1000000000)
+#define LONG G_GINT64_CONSTANT(512000000)
+
+static void test_guests_own_timebase_is_held_against_the_prediction(Fixture *f, gconstpointer data)
+{
+    g_autoptr(JsonNode) node = audit_of_guest(f, STOP, STOP);
+    JsonObject *figures = figures_of(node);
+    GuestEntry entry;
+
+    g_assert_true(json_object_get_boolean_member(figures, "guest_as_predicted"));
+    g_assert_false(json_object_get_boolean_member(figures, "guest_went_back"));
+    g_assert_cmpint(json_object_get_int_member(figures, "guest_stop_lo_ticks"), ==, STOP);
+    g_assert_cmpint(json_object_get_int_member(figures, "guest_start_hi_ticks"), >=, STOP);
+    g_assert_cmpint(json_object_get_int_member(figures, "guest_moved_lo_ticks"), <=, 0);
+    g_assert_cmpint(json_object_get_int_member(figures, "guest_moved_hi_ticks"), >=, 0);
+    g_assert_cmpint(json_object_get_int_member(figures, "moved_lo_ticks"), ==, 0); /* as QEMU does */
+    g_assert_cmpint(json_object_get_int_member(figures, "moved_hi_ticks"), ==, 0);
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+}
+
+/* It saw 10 s more than QEMU gives: the guest is believed. */
+static void test_guest_that_moved_otherwise_is_believed(Fixture *f, gconstpointer data)
+{
+    g_autoptr(JsonNode) node = audit_of_guest(f, STOP, STOP + 10 * LONG);
+    JsonObject *figures = figures_of(node);
+
+    g_assert_false(json_object_get_boolean_member(figures, "guest_as_predicted"));
+    g_assert_false(json_object_get_boolean_member(figures, "guest_went_back"));
+    g_assert_cmpint(json_object_get_int_member(figures, "moved_hi_ticks"), ==,
+                    json_object_get_int_member(figures, "guest_moved_hi_ticks"));
+    g_assert_cmpint(json_object_get_int_member(figures, "moved_lo_ticks"), >, 9 * LONG);
+    g_assert_cmpint(json_object_get_int_member(figures, "lost_hi_ticks"), <, 0); /* it won */
+}
+
+static void test_guest_that_went_back_is_said_to(Fixture *f, gconstpointer data)
+{
+    g_autoptr(JsonNode) node = audit_of_guest(f, STOP, STOP - LONG);
+
+    g_assert_true(json_object_get_boolean_member(figures_of(node), "guest_went_back"));
+    g_assert_false(json_object_get_boolean_member(figures_of(node), "guest_as_predicted"));
+}
+
+static void test_unknown_timebase_of_a_guest_has_a_reason(Fixture *f, gconstpointer data)
+{
+    g_autoptr(JsonNode) not_here = audit_of_guest(f, STOP, 0), not_there = NULL;
+
+    g_assert_nonnull(strstr(json_object_get_string_member(figures_of(not_here), "guest_why"), "here"));
+    g_assert_true(json_object_get_boolean_member(figures_of(not_here), "known"));
+    g_assert_false(json_object_has_member(figures_of(not_here), "guest_as_predicted"));
+    not_there = audit_of_guest(f, 0, STOP);
+    g_assert_nonnull(strstr(json_object_get_string_member(figures_of(not_there), "guest_why"), "source"));
+}
+
+static void test_guests_are_not_read_without_leave(Fixture *f, gconstpointer data)
+{
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    g_assert_cmpuint(f->read, ==, 0);
 }
 
 static void test_source_that_stays_silent_is_recorded(Fixture *f, gconstpointer data)
@@ -496,6 +636,11 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("arrival-completes-the-record", test_arrival_completes_the_record);
     ADD("figures-contain-the-truth", test_figures_contain_the_truth);
+    ADD("guests-own-timebase-is-held-against-the-prediction", test_guests_own_timebase_is_held_against_the_prediction);
+    ADD("guest-that-moved-otherwise-is-believed", test_guest_that_moved_otherwise_is_believed);
+    ADD("guest-that-went-back-is-said-to", test_guest_that_went_back_is_said_to);
+    ADD("unknown-timebase-of-a-guest-has-a-reason", test_unknown_timebase_of_a_guest_has_a_reason);
+    ADD("guests-are-not-read-without-leave", test_guests_are_not_read_without_leave);
     ADD("source-that-stays-silent-is-recorded", test_source_that_stays_silent_is_recorded);
     ADD("open-plan-follows-the-relation", test_open_plan_follows_the_relation);
     ADD("paused-guest-has-no-blackout", test_paused_guest_has_no_blackout);

@@ -91,6 +91,7 @@ static void test_missing_files_give_the_defaults(Fixture *fixture, gconstpointer
     g_assert_cmpstr(config->libvirt_uri, ==, "qemu:///system");
     g_assert_false(config->libvirt_events);
     g_assert_false(config->libvirt_sync_registers);
+    g_assert_false(config->libvirt_read_timebase);
     g_assert_nonnull(config->host_assignments);
     g_assert_null(config->host_assignments[0]);
     g_assert_cmpint(config->policy.unknown_mode, ==, policy.unknown_mode);
@@ -112,7 +113,7 @@ static void test_every_kind_of_value_is_read(Fixture *fixture, gconstpointer dat
                  "[Link]\nListen=10.77.0.1:0\nPollIntervalSec=1\nCRLFile=/x/"
                  "crl.pem\nTLSPriority=-VERS-TLS1.2=a\n"
                  "Discover=_tbsyncd._tcp.Example.ORG\nDiscoverIntervalSec=5\n"
-                 "[Libvirt]\nURI=test:///default\nTimingEvents=1\nRefreshOffset=after-start\n"
+                 "[Libvirt]\nURI=test:///default\nTimingEvents=1\nRefreshOffset=after-start\nReadGuestTimebase=yes\n"
                  "[Policy]\nSourceUnknown=allow\nMaxForwardJumpMSec=250\n");
 
     g_assert_cmpstr(config->name, ==, "alpha.example.org");
@@ -133,6 +134,7 @@ static void test_every_kind_of_value_is_read(Fixture *fixture, gconstpointer dat
     g_assert_cmpstr(config->libvirt_uri, ==, "test:///default");
     g_assert_true(config->libvirt_events);
     g_assert_true(config->libvirt_sync_registers);
+    g_assert_true(config->libvirt_read_timebase);
     g_assert_false(config->policy.source_unknown_blocks);
     g_assert_cmpint(config->policy.max_forward_jump_ns, ==, 250000000);
 }

@@ -277,6 +277,47 @@ static void test_registers_are_synced_after_each_start(void)
     world_close(&world);
 }
 
+static void test_timebase_stands_in_the_registers(void)
+{
+    static const char *const good[] = { "TB 00000000 477702733 DECR 3817265300",
+                                        "NIP 0\nMSR 8\nTB 00001122 18446744073709551615 DECR 0\nGPR00", "x\nTB 0 477702733" };
+    static const guint64 wanted[] = { 477702733, G_MAXUINT64, 477702733 };
+    static const char *const bad[] = { "", "NIP 0", "TB", "TB ", "TB 1", "TB 1 ", "TB x 1 ", "TB 1 -5 ", "TB 4294967296 1 ",
+                                       "TB 1 5x ", "ATB 1 5", "TB  5 " };
+    guint64 ticks = 0;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_assert_true(guests_parse_timebase(good[i], &ticks));
+        g_assert_cmpuint(ticks, ==, wanted[i]);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++)
+        g_assert_false(guests_parse_timebase(bad[i], &ticks));
+}
+
+static void on_result(GObject *source, GAsyncResult *result, void *data)
+{
+    *(GAsyncResult **)data = g_object_ref(result);
+}
+
+/* As above: the test driver has no QEMU. */
+static void test_timebase_of_a_guest_without_qemu_is_an_error(void)
+{
+    g_autoptr(GAsyncResult) result = NULL;
+    g_autoptr(GError) error = NULL;
+    GuestTimebase read;
+    World world;
+
+    world_open(&world, TEST_URI, FALSE, 0);
+    wait_for_state(&world, GUESTS_UP);
+    guests_read_timebase_async(world.guests, TEST_UUID, 60000, on_result, &result);
+    while (result == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_false(guests_read_timebase_finish(result, &read, &error));
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE);
+    g_assert_nonnull(strstr(error->message, TEST_UUID));
+    world_close(&world);
+}
+
 static void test_timing_events_may_be_refused(void)
 {
     World world;
@@ -513,6 +554,9 @@ int main(int argc, char **argv)
     g_test_add_func("/guests/events-name-guest-and-cause", test_events_name_guest_and_cause);
     g_test_add_func("/guests/registers-are-synced-after-each-start",
                     test_registers_are_synced_after_each_start);
+    g_test_add_func("/guests/timebase-stands-in-the-registers", test_timebase_stands_in_the_registers);
+    g_test_add_func("/guests/timebase-of-a-guest-without-qemu-is-an-error",
+                    test_timebase_of_a_guest_without_qemu_is_an_error);
     g_test_add_func("/guests/timing-events-may-be-refused", test_timing_events_may_be_refused);
     g_test_add_func("/guests/absent-libvirtd-is-named-and-retried",
                     test_absent_libvirtd_is_named_and_retried);

@@ -489,6 +489,16 @@ static void test_departure_carries_the_bounds(void)
     g_assert_cmpuint(pair.answer.departure.stop_lo.raw, ==, 17);
     g_assert_cmpuint(pair.answer.departure.stop_hi.raw, ==, 18);
     g_assert_true(pair.answer.departure.precise);
+    g_assert_false(pair.answer.departure.guest_known);
+    pair.beta.departure.guest_known = TRUE;
+    pair.beta.departure.guest_tb = (GuestTbBounds){ { G_MAXUINT64 - 3 }, { 5 } };
+    pair_departure(&pair);
+    g_assert_true(pair.answer.departure.guest_known);
+    g_assert_cmpuint(pair.answer.departure.guest_tb.lo.raw, ==, G_MAXUINT64 - 3);
+    g_assert_cmpuint(pair.answer.departure.guest_tb.hi.raw, ==, 5);
+    pair.beta.departure.guest_tb.hi = tb_ticks(G_MAXUINT64 - 4);
+    pair_departure(&pair);
+    g_assert_error(pair.answer.error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID);
     pair_close(&pair);
 }
 

@@ -52,6 +52,20 @@ static void test_stamp_lies_between_the_readings_around_it(Fixture *f, gconstpoi
     stamp_clock_release(f->stamps);
 }
 
+static void test_boot_time_is_placed_outward(Fixture *f, gconstpointer data)
+{
+    TbTicks before = stamp_clock_now(f->stamps), lo, hi;
+    gint64 first = tb_clock_boot_ns(), second = tb_clock_boot_ns();
+    TbTicks after = stamp_clock_now(f->stamps);
+
+    stamp_clock_place_boot(f->stamps, first, second, &lo, &hi);
+    g_assert_cmpint(tb_minus(lo, after), <, 0);
+    g_assert_cmpint(tb_minus(hi, before), >, 0);
+    stamp_clock_place_boot(f->stamps, first - 1000000, second, &lo, &hi); /* 1 ms and no more than what this takes */
+    g_assert_cmpint(tb_minus(hi, lo), >=, 512000);
+    g_assert_cmpint(tb_minus(hi, lo), <, 512000 + 600 + tb_minus(stamp_clock_now(f->stamps), before));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -59,5 +73,6 @@ int main(int argc, char **argv)
                test_nothing_is_placed_while_nobody_holds, tear_down);
     g_test_add("/stamp-clock/stamp-lies-between-the-readings-around-it", Fixture, NULL, set_up,
                test_stamp_lies_between_the_readings_around_it, tear_down);
+    g_test_add("/stamp-clock/boot-time-is-placed-outward", Fixture, NULL, set_up, test_boot_time_is_placed_outward, tear_down);
     return g_test_run();
 }
