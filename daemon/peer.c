@@ -41,8 +41,14 @@ void peer_unref(Peer *self)
 static gboolean on_retry_timer(void *data)
 {
     Peer *self = data;
+    guint again_ms;
 
     self->retry_timer = 0;
+    if (self->patient && self->links->len == 0 && peers_are_coming(self->peers, &again_ms)) {
+        self->retry_timer = g_timeout_add(again_ms, on_retry_timer, self);
+        return G_SOURCE_REMOVE;
+    }
+    self->patient = FALSE;
     peer_dial(self);
     return G_SOURCE_REMOVE;
 }
@@ -70,6 +76,7 @@ Peer *peer_new(Peers *peers, const ConfigPeer *config, guint delay_ms)
     self->bursts = g_ptr_array_new();
     self->asks = g_ptr_array_new();
     self->backoff_ms = peers->timing.backoff_min_ms;
+    self->patient = delay_ms >= peers->timing.start_delay_ms;
     self->retry_timer = g_timeout_add(delay_ms, on_retry_timer, self);
     return self;
 }

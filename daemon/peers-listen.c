@@ -133,6 +133,7 @@ static gboolean peers_accept_one(Peers *self)
 
     if (fd >= 0) {
         g_ptr_array_add(self->half_open, peer_link_accept(self, fd));
+        self->accepted_boot_ns = tb_clock_boot_ns();
         return TRUE;
     }
     if (errno_is_of_connection(errno))

@@ -46,6 +46,7 @@ struct Peer {
     GPtrArray *links;  /* of PeerLink: dialling, in Hello, linked */
     PeerLink *current; /* (nullable) the linked one that is used for calls */
     guint retry_timer;
+    gboolean patient; /* the first attempt is put off as long as peers come by themselves */
     guint backoff_ms;
     gboolean has_facts, has_relation, had_relation;
     HostFacts facts;
@@ -77,6 +78,7 @@ struct Peers {
     char *own_name;
     HostFacts own; /* the last that were sent */
     gboolean closing;
+    gint64 start_boot_ns;
     GPtrArray *peers;     /* of Peer */
     const ConfigPeer *found; /* see peers_set_found() */
     gsize n_found;
@@ -84,6 +86,7 @@ struct Peers {
     GPtrArray *condemned; /* of PeerLink, freed by bury_source */
     guint bury_source;
     /* peers-listen.c */
+    gint64 accepted_boot_ns; /* the last one */
     GPtrArray *half_open; /* of PeerLink, accepted and not identified, oldest first */
     int listen_fd;
     gboolean listen_inherited;
@@ -99,6 +102,9 @@ struct Peers {
 
 /* peers.c */
 void peers_notify(Peers *peers, Peer *peer);
+/* Soon after the start, and peers are connecting to us: who dials now would have two links, and no ticket for his own. *ret_again_ms:
+ * when to ask again. */
+gboolean peers_are_coming(const Peers *peers, guint *ret_again_ms);
 void peers_notify_sampled(Peers *peers, Peer *peer);
 const HostFacts *peers_own_facts(Peers *peers);
 /* Completes `task` from the loop and never from inside the caller, so that its callback may do whatever it likes. */

@@ -6,14 +6,27 @@
 #include <unistd.h>
 
 /* First attempts are spread a little, so that a start with a thousand peers is no storm of handshakes. Most of them wait for the
- * peers to come first: after a restart those dial within 0.3 s, and have a ticket to resume their session with, we have none. */
+ * peers to come first: after a restart those dial within a second, and have a ticket to resume their session with, we have none. As
+ * long as they keep coming nobody is dialled, within reason; a hook dials whom it needs at once. */
 #define START_AT_ONCE   8
-#define START_DELAY_MS  400
 #define START_SPREAD_MS 2
 
-static guint start_delay_ms(guint n)
+static guint start_delay_ms(const Peers *self, guint n)
 {
-    return n < START_AT_ONCE ? n * START_SPREAD_MS : START_DELAY_MS + n * START_SPREAD_MS;
+    return n * START_SPREAD_MS + (n < START_AT_ONCE ? 0 : self->timing.start_delay_ms);
+}
+
+gboolean peers_are_coming(const Peers *self, guint *ret_again_ms)
+{
+    gint64 now_boot_ns = tb_clock_boot_ns();
+    gint64 calm_ns = (gint64) self->timing.start_calm_ms * (NS_PER_S / 1000);
+
+    if (now_boot_ns - self->start_boot_ns > (gint64) self->timing.start_patience_ms * (NS_PER_S / 1000) ||
+        (self->half_open->len == 0 && now_boot_ns - self->accepted_boot_ns > calm_ns))
+        return FALSE;
+    *ret_again_ms = self->timing.start_calm_ms +
+                    (guint) g_random_int_range(0, START_SPREAD_MS * (gint32) self->peers->len + 1);
+    return TRUE;
 }
 
 static const PeersTiming default_timing = {
@@ -28,6 +41,9 @@ static const PeersTiming default_timing = {
     .settle_ms = 30,
     .half_open_ms = 1000,
     .rebind_ms = 5000,
+    .start_delay_ms = 700,
+    .start_calm_ms = 300,
+    .start_patience_ms = 10000,
 };
 
 void peers_notify(Peers *self, Peer *peer)
@@ -123,6 +139,8 @@ Peers *peers_new(const PeersParams *params, GError **error)
     self->tls = link_tls_ref(params->tls);
     self->reactor = params->reactor ? reactor_ref(params->reactor) : reactor_new(NULL);
     self->own_name = g_strdup(config->name);
+    self->start_boot_ns = tb_clock_boot_ns();
+    self->accepted_boot_ns = G_MININT64 / 2;
     self->peers = g_ptr_array_new_with_free_func((GDestroyNotify) peer_unref);
     self->finds = g_ptr_array_new();
     self->half_open = g_ptr_array_new();
@@ -130,7 +148,7 @@ Peers *peers_new(const PeersParams *params, GError **error)
     if (!peers_listen_start(self, error))
         return NULL;
     for (gsize i = 0; i < config->n_peers; i++)
-        g_ptr_array_add(self->peers, peer_new(self, &config->peers[i], start_delay_ms((guint) i)));
+        g_ptr_array_add(self->peers, peer_new(self, &config->peers[i], start_delay_ms(self, (guint) i)));
     return g_steal_pointer(&self);
 }
 
@@ -210,7 +228,7 @@ static void peers_update(Peers *self, const char *reason)
         Peer *peer = steal_peer(before, config->name);
 
         if (!peer)
-            peer = peer_new(self, config, start_delay_ms(n_new++));
+            peer = peer_new(self, config, start_delay_ms(self, n_new++));
         g_ptr_array_add(self->peers, peer);
     }
     for (guint i = 0; i < before->len; i++)

@@ -51,6 +51,9 @@ typedef struct PeersTiming {
     guint settle_ms;        /* after the first "migrating out", for a second one: 30 */
     guint half_open_ms;     /* age at which an unidentified connection may be thrown out for others that wait: 1000 */
     guint rebind_ms;        /* between attempts to bind after a reload: 5000 */
+    guint start_delay_ms;   /* most peers are not dialled before: 700. After that not while others ... */
+    guint start_calm_ms;    /* ... came to us in the last: 300 ... */
+    guint start_patience_ms; /* ... until so long after the start: 10000 */
 } PeersTiming;
 
 typedef struct PeersParams {

@@ -24,6 +24,7 @@ static const PeersTiming test_timing = {
     .settle_ms = 30,
     .half_open_ms = 100,
     .rebind_ms = 50,
+    .start_delay_ms = 1000,
 };
 
 static int listen_on_loopback(guint16 *ret_port)
@@ -135,7 +136,7 @@ void node_start(Node *node)
         .config = &node->config,
         .tls = node->tls,
         .ledger = node->ledger,
-        .timing = node->default_timing ? NULL : &test_timing,
+        .timing = node->default_timing ? NULL : node->timing ? node->timing : &test_timing,
         .reactor = node->reactor,
         .listen_fd = node->listen_fd < 0 ? -1 : dup(node->listen_fd),
         .host_facts = on_host_facts,

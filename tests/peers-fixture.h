@@ -27,6 +27,7 @@ typedef struct Node {
     Peers *peers;
     gboolean default_timing; /* as tbsyncd; else quick */
     Reactor *reactor; /* (nullable), borrowed: one for many nodes */
+    const PeersTiming *timing; /* (nullable): quick */
     int listen_fd; /* -1: nobody listens on port */
     guint16 port;
     NodeAnswer answer;

@@ -160,6 +160,60 @@ static void test_silent_strangers_do_not_keep_a_peer_out(void)
     pair_clear(&pair);
 }
 
+/* beta listens, and does not dial: whether there is a link is alpha's doing. */
+static void test_who_starts_dials_nobody_while_others_come(void)
+{
+    const PeersTiming timing = {
+        .hello_ms = 10000, .exchange_ms = 10000, .backoff_min_ms = 10, .backoff_max_ms = 160, .retire_ms = 50,
+        .half_open_ms = 10000, .start_calm_ms = 5, .start_patience_ms = G_MAXINT
+    };
+    Pair pair;
+    Peer *peer;
+    int fd;
+
+    pair_init(&pair);
+    pair.alpha.timing = &timing;
+    pair.beta.peer_configs[0].port = 1;
+    node_start(&pair.beta);
+    node_start(&pair.alpha);
+    pair.alpha.peers->accepted_boot_ns = G_MAXINT64 / 2; /* until this one is there */
+    fd = connect_silently(pair.alpha.port);
+    WAIT_UNTIL(pair.alpha.peers->half_open->len == 1);
+    pair.alpha.peers->accepted_boot_ns = 0;
+    peer = node_peer(&pair.alpha, "beta");
+    for (guint i = 0; i < 3; i++) {
+        guint timer = peer->retry_timer;
+
+        WAIT_UNTIL(peer->retry_timer != timer);
+        g_assert_cmpuint(peer->links->len, ==, 0);
+    }
+    close(fd);
+    WAIT_UNTIL(node_is_linked(&pair.alpha, "beta"));
+    pair_clear(&pair);
+}
+
+static void test_who_starts_dials_in_the_end_whoever_comes(void)
+{
+    const PeersTiming timing = {
+        .hello_ms = 10000, .exchange_ms = 10000, .backoff_min_ms = 10, .backoff_max_ms = 160, .retire_ms = 50,
+        .half_open_ms = 10000, .start_calm_ms = 5, .start_patience_ms = 20
+    };
+    Pair pair;
+    int fd;
+
+    pair_init(&pair);
+    pair.alpha.timing = &timing;
+    pair.beta.peer_configs[0].port = 1;
+    node_start(&pair.beta);
+    node_start(&pair.alpha);
+    pair.alpha.peers->accepted_boot_ns = G_MAXINT64 / 2;
+    fd = connect_silently(pair.alpha.port);
+    WAIT_UNTIL(node_is_linked(&pair.alpha, "beta"));
+    g_assert_cmpuint(pair.alpha.peers->half_open->len, ==, 1); /* still there */
+    close(fd);
+    pair_clear(&pair);
+}
+
 static void test_flood_of_refusals_is_logged_in_few_lines(void)
 {
     Pair pair;
@@ -360,6 +414,10 @@ int main(int argc, char **argv)
     g_test_add_func("/peers-listen/listens-where-it-is-told", test_listens_where_it_is_told);
     g_test_add_func("/peers-listen/does-not-listen-without-an-address", test_does_not_listen_without_an_address);
     g_test_add_func("/peers-listen/address-that-cannot-be-bound-is-named", test_address_that_cannot_be_bound_is_named);
+    g_test_add_func("/peers-listen/who-starts-dials-nobody-while-others-come",
+                    test_who_starts_dials_nobody_while_others_come);
+    g_test_add_func("/peers-listen/who-starts-dials-in-the-end-whoever-comes",
+                    test_who_starts_dials_in_the_end_whoever_comes);
     g_test_add_func("/peers-listen/silent-strangers-do-not-keep-a-peer-out", test_silent_strangers_do_not_keep_a_peer_out);
     g_test_add_func("/peers-listen/flood-of-refusals-is-logged-in-few-lines",
                     test_flood_of_refusals_is_logged_in_few_lines);
