@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests on emulated POWER machines share. scripts/lab-ppc64 sets the environment:
 
-TARGET_DIR: what build-image and get-qemu10 filled. TARGET_BUILD: the cross build. TARGET_SYSROOT: see make-sysroot.
+TARGET_DIR: what build-image, build-package and get-qemu10 filled. TARGET_BUILD: the cross build. TARGET_SYSROOT: see make-sysroot.
 """
 
 import os
@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE.parent / "lab"))
 from labtest import Tap  # noqa: E402 - one TAP for all labs
 
 DIRECTORY = pathlib.Path(os.environ["TARGET_DIR"])
+PACKAGE = DIRECTORY / "tbsyncd.deb"
 BUILD = pathlib.Path(os.environ["TARGET_BUILD"])
 SYSROOT = pathlib.Path(os.environ["TARGET_SYSROOT"])
 

@@ -186,8 +186,7 @@ def check_pauses(tap, timer, machine):
            "and libvirt says that the guest is tainted")
 
 
-def set_up(timer, machine, other, share):
-    machine.share = share
+def set_up(timer, machine, other):
     timer.note(f"{machine.name}: boot", machine.wait_up(600))
     hosts.install(machine, CONFIG.format(refresh="never") + hosts.peers_config(other))
     timer.time(f"{machine.name}: libvirtd", machine.must, LIBVIRT, 300)
@@ -196,7 +195,6 @@ def set_up(timer, machine, other, share):
 
 def story(tap, timer, share):
     os.chmod(share, 0o755)
-    hosts.install_tree(share)
     hosts.make_pki(share, {"vm1": "10.77.1.1", "vm2": "10.77.1.2"})
     make_guest(share)
     wire = share / "wire"
@@ -205,8 +203,8 @@ def story(tap, timer, share):
     with Pseries(targettest.DIRECTORY, "left", 1, qemu) as left, Pseries(targettest.DIRECTORY, "right", 2, qemu) as right:
         for machine in (left, right):
             machine.boot(share, image="host", wire=wire, nested=True, memory_mib=2048, cpus=2)
-        set_up(timer, left, right, share)
-        set_up(timer, right, left, share)
+        set_up(timer, left, right)
+        set_up(timer, right, left)
         for machine, other in ((left, right), (right, left)):
             hosts.relation(machine, f"vm{other.number}")
             facts = machine.json("tbsyncctl facts --json")

@@ -154,8 +154,10 @@ class Pseries(Machine):
     def __init__(self, directory, name, number, qemu=None):
         super().__init__(directory, name, qemu)
         self.number = number
+        self.share = None
 
     def boot(self, share, *, image="base", wire=None, nested=False, memory_mib=1024, cpus=1, options=(), keep=False):
+        self.share = share
         disk = self.state / "disk.qcow2"
         if not keep or not disk.exists():
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b",
