@@ -190,6 +190,14 @@ static gboolean begin_section(Loader *loader, const char *line, GError **error)
     return TRUE;
 }
 
+/* Facts and policies are read by modules that name them in front of their reason; the line has it already. */
+static const char *without_name(const ConfigKey *key, const char *reason)
+{
+    const char *colon = key->kind == CONFIG_FACT || key->kind == CONFIG_POLICY ? strstr(reason, ": ") : NULL;
+
+    return colon ? colon + strlen(": ") : reason;
+}
+
 static gboolean set_key(Loader *loader, const char *name, const char *value, GError **error)
 {
     g_autofree char *title = section_title(loader);
@@ -210,7 +218,7 @@ static gboolean set_key(Loader *loader, const char *name, const char *value, GEr
     if (loader->peer_name)
         base = find_peer(loader, loader->peer_name);
     if (!config_key_set(key, base, name, value, &reason))
-        return refuse_key(loader, name, value, reason->message, error);
+        return refuse_key(loader, name, value, without_name(key, reason->message), error);
     return TRUE;
 }
 

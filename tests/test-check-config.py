@@ -4,10 +4,11 @@
 
 import os
 import pathlib
+import re
 import sys
 import tempfile
 
-from ctl_tap import Ctl, equal, main
+from ctl_tap import Ctl, contains, equal, main
 
 EX_OK, EX_USAGE, EX_CONFIG = 0, 64, 78
 
@@ -46,8 +47,29 @@ def test_wrong_line_is_named_with_its_file():
             ("[Links]\n", "DIR/tbsyncd.conf:1: [Links] is no section of this file; man tbsyncd.conf lists them"),
             ("Name=alpha\n", "DIR/tbsyncd.conf:1: a key before the first [Section]"),
             ("[Policy]\nSourceUnknown=perhaps\n", "DIR/tbsyncd.conf:2: [Policy] SourceUnknown=perhaps: "
-             "SourceUnknown: perhaps is not \"block\" or \"allow\"")):
+             "perhaps is not \"block\" or \"allow\"")):
         equal(check(text), (EX_CONFIG, "", f"tbsyncd: {reason}\n"))
+
+
+def test_every_key_refuses_a_wrong_value():
+    """The shipped file names all keys; what else it may say of a wrong value is one line that names file, key and value."""
+    takes_anything = {"Kernel", "MachineTypes", "TLSPriority", "URI"}  # judged where they are used
+    shipped = pathlib.Path(__file__).parent.parent / "data" / "tbsyncd.conf"
+    section, seen = None, 0
+    for line in shipped.read_text(encoding="utf-8").splitlines():
+        title, key = re.match(r"#?\[(\w+).*\]$", line), re.match(r"#([\w.]+)=", line)
+        if title:
+            section = title.group(1)
+        if not key or key.group(1) in takes_anything:
+            continue
+        title = "Peer beta" if section == "Peer" else section
+        status, out, err = check(f"[{title}]\n{key.group(1)}=no such value\n")
+        equal((key.group(1), status, out, err.count("\n")), (key.group(1), EX_CONFIG, "", 1))
+        contains(err, f"tbsyncd: DIR/tbsyncd.conf:2: [{title}] {key.group(1)}=no such value: ")
+        reason = err.split("no such value: ", 1)[1]
+        equal((key.group(1), bool(re.search(r"must be|is not", reason)), reason.startswith(key.group(1))), (key.group(1), True, False))
+        seen += 1
+    equal(seen > 40, True)
 
 
 def test_wrong_drop_in_is_named():
