@@ -449,8 +449,8 @@ static const sd_bus_vtable manager_vtable[] = {
                     SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("TimingEvents", "b", on_get_timing_events, 0,
                     SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-    SD_BUS_PROPERTY("HookState", "s", on_get_status_string, 0, 0),
-    SD_BUS_PROPERTY("HookPath", "s", on_get_status_string, 0, 0),
+    SD_BUS_PROPERTY("HookState", "s", on_get_status_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("HookPath", "s", on_get_status_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Listen", "s", on_get_status_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("KvmNote", "s", on_get_status_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("LoopState", "s", on_get_status_string, 0, 0),
@@ -461,6 +461,11 @@ static const sd_bus_vtable manager_vtable[] = {
 int bus_manager_add(sd_bus *bus, BusServiceParams *params)
 {
     return sd_bus_add_object_vtable(bus, NULL, BUS_ROOT, INTERFACE, manager_vtable, params);
+}
+
+void bus_manager_hook_changed(sd_bus *bus)
+{
+    sd_bus_emit_properties_changed(bus, BUS_ROOT, INTERFACE, "HookState", "HookPath", NULL);
 }
 
 void bus_manager_changed(sd_bus *bus)

@@ -25,6 +25,7 @@ int bus_reply_invalid(sd_bus_message *call, const char *message);
 /* `params` must outlive the bus. */
 int bus_manager_add(sd_bus *bus, BusServiceParams *params);
 void bus_manager_changed(sd_bus *bus);
+void bus_manager_hook_changed(sd_bus *bus);
 
 typedef struct BusPeers BusPeers;
 

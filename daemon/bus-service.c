@@ -153,3 +153,9 @@ void bus_service_manager_changed(BusService *service)
     if (service && service->bus)
         bus_manager_changed(service->bus);
 }
+
+void bus_service_hook_changed(BusService *service)
+{
+    if (service && service->bus)
+        bus_manager_hook_changed(service->bus);
+}

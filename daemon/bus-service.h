@@ -60,3 +60,4 @@ void bus_service_peers_changed(BusService *service); /* the set of peers, or the
 void bus_service_peer_changed(BusService *service, Peer *peer);
 void bus_service_peer_sampled(BusService *service, Peer *peer); /* costs no signal if only bounds changed */
 void bus_service_manager_changed(BusService *service);
+void bus_service_hook_changed(BusService *service);

@@ -30,6 +30,9 @@
 /* A guest that comes in does not answer before libvirt has finished its migration. */
 #define TIMEBASE_DEADLINE_MS 10000
 
+/* Between two looks for the hook: a handful of system calls. */
+#define LOOK_PERIOD_S 5
+
 struct Manager {
     ManagerParams params;
     Config *config;
@@ -38,6 +41,8 @@ struct Manager {
     char *loop_suspect; /* of the last status */
     char *listen;       /* likewise */
     HookWatch hook; /* as last looked at */
+    HookState hook_told; /* on the bus */
+    guint look_source;
     gboolean hook_was_called;
     TbClock *clock;
     HealthLog *health;
@@ -273,15 +278,33 @@ static const char *guests_state_word(GuestsState state)
     g_assert_not_reached();
 }
 
+static HookWatch look_for_hook(const Manager *manager)
+{
+    HookWatch hook = hook_watch_look(manager->config->hook_directory, "/run");
+
+    if (hook.state == HOOK_UNUSED && manager->hook_was_called)
+        hook.state = HOOK_ACTIVE;
+    return hook;
+}
+
+static gboolean on_look(void *data)
+{
+    Manager *manager = data;
+    HookState state = look_for_hook(manager).state;
+
+    if (state != manager->hook_told)
+        bus_service_hook_changed(manager->bus);
+    manager->hook_told = state;
+    return G_SOURCE_CONTINUE;
+}
+
 static void fill_status(BusStatus *ret, void *data)
 {
     Manager *manager = data;
     RelationLoopState loop;
     const char *error = guests_error(manager->guests);
 
-    manager->hook = hook_watch_look(manager->config->hook_directory, "/run");
-    if (manager->hook.state == HOOK_UNUSED && manager->hook_was_called)
-        manager->hook.state = HOOK_ACTIVE;
+    manager->hook = look_for_hook(manager);
     g_free(manager->listen);
     manager->listen = peers_listen_text(manager->peers);
     g_free(manager->loop_suspect);
@@ -530,6 +553,8 @@ static gboolean start_bus(Manager *manager, GError **error)
     };
 
     manager->bus = bus_service_new(&params, error);
+    manager->hook_told = look_for_hook(manager).state;
+    manager->look_source = g_timeout_add_seconds(LOOK_PERIOD_S, on_look, manager);
     return manager->bus != NULL;
 }
 
@@ -560,6 +585,7 @@ void manager_free(Manager *manager)
 {
     if (!manager)
         return;
+    g_clear_handle_id(&manager->look_source, g_source_remove);
     g_clear_pointer(&manager->bus, bus_service_free);
     g_clear_pointer(&manager->hooks, hooks_free);
     g_clear_pointer(&manager->peers, peers_free);

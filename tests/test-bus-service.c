@@ -485,6 +485,8 @@ static void test_changes_are_signalled(Fixture *f, gconstpointer data)
     WAIT_UNTIL(was_heard(heard, ROOT "/peer/alpha changed State Error Host"));
     bus_service_manager_changed(f->service);
     WAIT_UNTIL(was_heard(heard, ROOT " changed Host LibvirtState LibvirtError TimingEvents Listen KvmNote"));
+    bus_service_hook_changed(f->service);
+    WAIT_UNTIL(was_heard(heard, ROOT " changed HookState HookPath"));
 }
 
 static void test_samples_are_signalled_if_the_relation_changes_its_state(Fixture *f, gconstpointer data)

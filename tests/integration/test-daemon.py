@@ -144,7 +144,7 @@ def test_monitor_tells_of_relations_and_migrations_as_they_happen():
     words = [sys.argv[1], "monitor", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=dict(os.environ, **bus("beta"))) as monitor:
         # what it says ends when it is killed, should a change never be told
-        timer = threading.Timer(DEADLINE_S, monitor.kill)
+        timer = threading.Timer(3 * DEADLINE_S, monitor.kill)
         timer.start()
         seen = []
 
@@ -156,6 +156,13 @@ def test_monitor_tells_of_relations_and_migrations_as_they_happen():
             raise AssertionError(f"no {kind} {state}: {seen}")
 
         await_line("peer", "linked, relation ok", "alpha")
+        path = RUN / "beta/hooks/qemu.d/90-tbsyncd"
+        path.parent.mkdir(exist_ok=True)
+        try:
+            path.touch(0o644)
+            await_line("host", "not-executable", "hook")
+        finally:
+            path.unlink()
         hook("beta")
         await_line("migration", "refused")
         newest = json.loads(ctl("history", "--json", host="beta").out)[0]["id"]
