@@ -18,7 +18,7 @@
 #define HOOKS        200
 #define HOOKS_BURST  100
 #define STRANGERS    10000
-#define SOAK_HOOKS   2500 /* each is a FindGuest and 8 exchanges */
+#define SOAK_HOOKS   2500 /* each is a FindGuest and 13 to 32 exchanges */
 #define CPU_SPAN_MS  10000
 
 typedef struct World {

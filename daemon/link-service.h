@@ -21,7 +21,7 @@
 #define LINK_OBJECT_PATH "/org/tbsyncd1/link"
 #define LINK_INTERFACE "org.tbsyncd1.Link"
 
-/* A peer may call us this often in the long run, and that many times at once. A hook is nine calls of some ten us: the limit keeps a
+/* A peer may call us this often in the long run, and that many times at once. A hook is at most 33 calls of some ten us: the limit keeps a
  * peer that has gone mad from taking our processor, and is out of reach of one that has not. */
 #define LINK_CALLS_PER_S 2048
 #define LINK_CALLS_BURST 16384

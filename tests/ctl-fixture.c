@@ -244,7 +244,7 @@ static int on_get_number(sd_bus *bus, const char *path, const char *interface, c
 static int on_get_flag(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                        void *data, sd_bus_error *error)
 {
-    return sd_bus_message_append(reply, "b", 1);
+    return sd_bus_message_append(reply, "b", g_str_equal(property, "RelationStored") ? (int)((const Fixture *)data)->stored : 1);
 }
 
 #define METHOD(name, in, out, handler) SD_BUS_METHOD(name, in, out, handler, SD_BUS_VTABLE_UNPRIVILEGED)
@@ -293,6 +293,7 @@ static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_PROPERTY("State", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Error", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("RelationState", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("RelationStored", "b", on_get_flag, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Host", "a{sv}", on_get_host, 0, 0),
     SD_BUS_PROPERTY("TimebaseRelationTicks", "(xx)", on_get_number, 0, 0),
     SD_BUS_PROPERTY("TodRelationNSec", "(xx)", on_get_number, 0, 0),

@@ -109,6 +109,22 @@ static void test_peers_json_is_an_array(void)
     g_assert_cmpuint(json_array_get_length(json_node_get_array(node)), ==, 1);
 }
 
+static void test_relation_from_before_the_start_is_marked(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    g_auto(Run) fresh = RUN(fixture, "peers", "beta");
+
+    fixture->stored = TRUE;
+    g_auto(Run) peers = RUN(fixture, "peers", "beta");
+    g_auto(Run) status = RUN(fixture, "status");
+    g_auto(Run) json = RUN(fixture, "peers", "--json");
+
+    g_assert_null(strstr(fresh.out, "stored"));
+    expect_text(peers.out, "beta  refused  ok, stored");
+    expect_text(status.out, "ok, stored");
+    expect_text(json.out, "\"stored\":true");
+}
+
 static void test_history_of_a_peer_is_a_chart(void)
 {
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
@@ -353,6 +369,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ctl-verbs/peers-say-why-one-is-not-linked", test_peers_say_why_one_is_not_linked);
     g_test_add_func("/ctl-verbs/unknown-peer-is-named", test_unknown_peer_is_named);
     g_test_add_func("/ctl-verbs/peers-json-is-an-array", test_peers_json_is_an_array);
+    g_test_add_func("/ctl-verbs/relation-from-before-the-start-is-marked", test_relation_from_before_the_start_is_marked);
     g_test_add_func("/ctl-verbs/history-of-a-peer-is-a-chart", test_history_of_a_peer_is_a_chart);
     g_test_add_func("/ctl-verbs/chart-is-ascii-where-it-has-to-be", test_chart_is_ascii_where_it_has_to_be);
     g_test_add_func("/ctl-verbs/history-json-has-the-points", test_history_json_has_the_points);

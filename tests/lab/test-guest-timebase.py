@@ -13,7 +13,7 @@ import labtest
 
 HZ = 512000000
 PASSES = 6
-SLOW_MIB_S = "4"
+SLOW_MIB_S = "2"
 
 
 class Reading:
