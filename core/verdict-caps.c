@@ -61,8 +61,14 @@ static const struct {
                          QEMU_VERSION(8, 0, 0),
                          { 1, 1, 1, 1, 1 },
                          COMPAT_POWER8,
-                         COMPAT_POWER8 },
-    [CAP_NESTED_PAPR] = { 1, QEMU_VERSION(9, 0, 0), { 0 }, .needs = COMPAT_POWER9, .no_kvm = true },
+                         COMPAT_POWER8,
+                         true },
+    [CAP_NESTED_PAPR] = { 1,
+                          QEMU_VERSION(9, 0, 0),
+                          { 0 },
+                          .needs = COMPAT_POWER9,
+                          .needs_cpu_only = true,
+                          .no_kvm = true },
     [CAP_DAWR1] = { 1, QEMU_VERSION(10, 0, 0), { 1, 1, 1, 1, 1 }, COMPAT_POWER10, COMPAT_POWER10 },
 };
 
@@ -158,7 +164,7 @@ static bool cap_host_is_unknown(Judgement *j, SpaprCap cap, int level)
     int highest = FACT_KNOWN(host, HOST_CAPS) ? host->caps[cap] : LEVEL_UNKNOWN;
 
     if (highest == LEVEL_UNKNOWN)
-        return !caps[cap].needs_cpu_only; /* vsx, dfp: the CPU has told */
+        return cap != CAP_VSX && cap != CAP_DFP; /* those the CPU has told */
     /* the count cache need not be flushed where it is disabled */
     if (level > highest && !(cap == CAP_CCF_ASSIST && host->caps[CAP_IBS] == LEVEL_IBS_CCD))
         add_cap(j, FINDING_CAPABILITY_TOO_LOW, CAPS_VARIANT_HOST, value_cap(cap, level),

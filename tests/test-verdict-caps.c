@@ -261,6 +261,23 @@ static void test_what_cpu_and_limit_cannot_give(void)
     set_mode(w, COMPAT_POWER6);
     set_cap(&w->guest, CAP_VSX, 1);
     assert_not_found(w, FINDING_CAPABILITY_TOO_LOW);
+    /* so do ail-mode-3 and nested-papr, in every version that has them: measured on 10.0.2 */
+    world_init_tcg(w, "power8", "power8");
+    w->source.qemu_version = w->dest.qemu_version = V(10, 1);
+    set_limit(w, COMPAT_POWER7, COMPAT_POWER7);
+    set_mode(w, COMPAT_POWER7);
+    set_cap(&w->guest, CAP_AIL_MODE_3, 1);
+    assert_not_found(w, FINDING_CAPABILITY_TOO_LOW);
+    set_model(&w->incoming, "power7");
+    assert_found(w, FINDING_CAPABILITY_TOO_LOW, SEVERITY_BLOCK, CAPS_VARIANT_CPU);
+    world_init_tcg(w, "power9", "power9");
+    w->source.qemu_version = w->dest.qemu_version = V(10, 1);
+    set_limit(w, COMPAT_POWER8, COMPAT_POWER8);
+    set_mode(w, COMPAT_POWER8);
+    set_cap(&w->guest, CAP_NESTED_PAPR, 1);
+    assert_not_found(w, FINDING_CAPABILITY_TOO_LOW);
+    set_model(&w->incoming, "power8");
+    assert_found(w, FINDING_CAPABILITY_TOO_LOW, SEVERITY_BLOCK, CAPS_VARIANT_CPU);
     world_init_tcg(w, "970", "970");
     set_cap(&w->guest, CAP_DFP, 1);
     assert_found(w, FINDING_CAPABILITY_TOO_LOW, SEVERITY_BLOCK, CAPS_VARIANT_CPU);
