@@ -37,7 +37,8 @@ CAP_LEVELS = {"htm": ("off", "on"), "vsx": ("off", "on"), "dfp": ("off", "on"),
               "cfpc": ("broken", "workaround", "fixed"), "sbbc": ("broken", "workaround", "fixed"),
               "ibs": ("broken", "workaround", "fixed-ibs", "fixed-ccd"), "nested-hv": ("off", "on"),
               "large-decr": ("off", "on"), "ccf-assist": ("off", "on"), "fwnmi": ("off", "on"),
-              "rpt-invalidate": ("off", "on"), "ail-mode-3": ("off", "on")}
+              "rpt-invalidate": ("off", "on"), "ail-mode-3": ("off", "on"), "nested-papr": ("off", "on"),
+              "dawr1": ("off", "on")}
 
 
 class End:
@@ -177,7 +178,8 @@ def controllers():
 
 def capabilities():
     """Levels against each other, on CPUs and limits that move the defaults."""
-    for model, limit in (("power9_v2.0", ""), ("power9_v2.0", "power8"), ("power8_v2.0", "power7"), ("power7_v2.3", "")):
+    for model, limit in (("power10_v2.0", ""), ("power10_v2.0", "power9"), ("power9_v2.0", ""), ("power9_v2.0", "power8"),
+                         ("power8_v2.0", "power7"), ("power7_v2.3", "")):
         settings = [{}] + [{cap: level} for cap, levels in CAP_LEVELS.items() for level in levels]
         for caps in settings:
             same = [c for c in settings if not c or not caps or c.keys() == caps.keys()]
