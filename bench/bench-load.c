@@ -18,8 +18,13 @@
 #define HOOKS        200
 #define HOOKS_BURST  100
 #define STRANGERS    10000
-#define SOAK_HOOKS   2500 /* each is a FindGuest and 13 to 32 exchanges */
 #define CPU_SPAN_MS  10000
+
+/* One row of the table at the end. */
+typedef struct Row {
+    guint n;
+    double start_ms, start_cpu_ms, rss_mb, find_ms, hook_ms, p99_ms, burst_ms, restart_ms, resumed_pc, cpu_pc;
+} Row;
 
 typedef struct World {
     const char *self, *tbsyncd;
@@ -28,6 +33,7 @@ typedef struct World {
     Node *nodes;
     Reactor *reactor; /* of all nodes, so that playing many costs little more than being one */
     guint n;
+    Row row;
     double p99_one_ms, rss_one_kb;
 } World;
 
@@ -155,8 +161,9 @@ static void measure_start(World *world)
     start_ms = now_ms();
     hub_start(&world->hub);
     await_sound(world);
-    print_figure("start to all relations sound", now_ms() - start_ms, "ms", world->n == 256 ? "bar: 2000" : "");
-    cpu_ms = hub_cpu_ms(&world->hub);
+    world->row.start_ms = now_ms() - start_ms;
+    print_figure("start to all relations sound", world->row.start_ms, "ms", world->n == 256 ? "bar: 2000" : "");
+    cpu_ms = world->row.start_cpu_ms = hub_cpu_ms(&world->hub);
     print_figure("  of that CPU of the daemon", cpu_ms, "ms", "");
     await_calm(world);
 }
@@ -167,6 +174,7 @@ static void measure_rss(World *world)
 
     if (world->n == 1)
         world->rss_one_kb = rss_kb;
+    world->row.rss_mb = rss_kb / 1024;
     print_figure("RSS", rss_kb / 1024, "MB", world->n == 1000 ? "bar: 48" : "");
     if (world->n > 1 && world->rss_one_kb > 0)
         print_figure("  for each peer more", (rss_kb - world->rss_one_kb) / (world->n - 1), "kB",
@@ -175,25 +183,31 @@ static void measure_rss(World *world)
 
 static void measure_hooks(World *world)
 {
-    double ms[HOOKS], p99_ms;
+    double ms[HOOKS], p99_ms, cpu_ms;
 
     set_guest(world, FALSE);
     for (guint i = 0; i < 20; i++)
         hub_ask(&world->hub, 1, &ms[i]);
-    print_figure("nobody has the guest: FindGuest to all, median", quantile(ms, 20, 50), "ms",
+    world->row.find_ms = quantile(ms, 20, 50);
+    print_figure("nobody has the guest: FindGuest to all, median", world->row.find_ms, "ms",
                  world->n == 1000 ? "bar: 100" : "");
     set_guest(world, TRUE);
+    cpu_ms = hub_cpu_ms(&world->hub);
     for (guint i = 0; i < HOOKS; i++)
         hub_ask(&world->hub, 1, &ms[i]);
-    print_figure("hook, median", quantile(ms, HOOKS, 50), "ms", "");
-    p99_ms = quantile(ms, HOOKS, 99);
+    cpu_ms = hub_cpu_ms(&world->hub) - cpu_ms;
+    world->row.hook_ms = quantile(ms, HOOKS, 50);
+    print_figure("hook, median", world->row.hook_ms, "ms", "");
+    print_figure("  CPU of the daemon for one", cpu_ms / HOOKS, "ms", "");
+    p99_ms = world->row.p99_ms = quantile(ms, HOOKS, 99);
     if (world->n == 1)
         world->p99_one_ms = p99_ms;
     print_figure("hook, p99", p99_ms, "ms", "");
     if (world->n > 1 && world->p99_one_ms > 0)
         print_figure("  against one peer", p99_ms / world->p99_one_ms, "x", world->n == 1000 ? "bar: 3" : "");
     hub_ask(&world->hub, HOOKS_BURST, ms);
-    print_figure("100 hooks at once, the last one", quantile(ms, HOOKS_BURST, 100), "ms", "deadline: 4500");
+    world->row.burst_ms = quantile(ms, HOOKS_BURST, 100);
+    print_figure("100 hooks at once, the last one", world->row.burst_ms, "ms", "deadline: 4500");
 }
 
 static void measure_storm(World *world)
@@ -208,12 +222,14 @@ static void measure_storm(World *world)
     hub_start(&world->hub);
     WAIT_UNTIL(count_sound(world) < world->n);
     await_sound(world);
-    print_figure("killed and started: to all relations sound", now_ms() - start_ms, "ms", "");
+    world->row.restart_ms = now_ms() - start_ms;
+    print_figure("killed and started: to all relations sound", world->row.restart_ms, "ms", "");
     print_figure("  of that CPU of the daemon", hub_cpu_ms(&world->hub), "ms", "");
     await_calm(world);
     for (guint i = 0; i < world->n; i++)
         resumed += link_is_resumed(((Peer *) peers_nth(world->nodes[i].peers, 0))->current->link);
-    print_figure("  sessions resumed", 100.0 * resumed / world->n, "%", world->n == 1000 ? "bar: 95" : "");
+    world->row.resumed_pc = 100.0 * resumed / world->n;
+    print_figure("  sessions resumed", world->row.resumed_pc, "%", world->n == 1000 ? "bar: 95" : "");
 }
 
 /* The daemon polls once a second since the storm. */
@@ -225,8 +241,8 @@ static void measure_cpu(World *world)
     cpu_ms = hub_cpu_ms(&world->hub);
     start_ms = now_ms();
     run_loop_for(CPU_SPAN_MS);
-    print_figure("CPU at one exchange per second each", 100 * (hub_cpu_ms(&world->hub) - cpu_ms) / (now_ms() - start_ms),
-                 "%", world->n == 256 ? "bar: 10" : "");
+    world->row.cpu_pc = 100 * (hub_cpu_ms(&world->hub) - cpu_ms) / (now_ms() - start_ms);
+    print_figure("CPU at one exchange per second each", world->row.cpu_pc, "%", world->n == 256 ? "bar: 10" : "");
 }
 
 /* ---- with one peer ---- */
@@ -268,19 +284,6 @@ static int run_strangers(guint16 port)
             stranger_join(strangers[i]);
     }
     return 0;
-}
-
-static void measure_soak(World *world)
-{
-    double ms, before_kb = 0;
-
-    for (guint i = 0; i <= SOAK_HOOKS; i++) {
-        if (i == SOAK_HOOKS / 5) /* caches and the allocator's arenas are warm, and the ledger is at its bound */
-            before_kb = (double) hub_rss_kb(&world->hub);
-        hub_ask(&world->hub, 1, &ms);
-    }
-    print_figure("RSS growth over 2,000 hooks with 18,000 calls",
-                 100 * ((double) hub_rss_kb(&world->hub) / before_kb - 1), "%", "bar: 1");
 }
 
 /* An sd-bus service that does nothing, for scale. */
@@ -335,9 +338,23 @@ static void measure_startup(World *world)
     print_figure("  to a fresh interval, worst", quantile(fresh_ms, TIMES, 100), "ms", "");
 }
 
+static void print_table(const GArray *rows)
+{
+    printf("cost by the number of peers\n"
+           "  peers  start ms  its CPU  RSS MB  find ms  hook ms  p99 ms  100 at once  restart ms  resumed %%  CPU %%\n");
+    for (guint i = 0; i < rows->len; i++) {
+        const Row *row = &g_array_index(rows, Row, i);
+
+        printf("  %5u  %8.0f  %7.0f  %6.1f  %7.2f  %7.2f  %6.2f  %11.0f  %10.0f  %9.1f  %5.2f\n", row->n, row->start_ms,
+               row->start_cpu_ms, row->rss_mb, row->find_ms, row->hook_ms, row->p99_ms, row->burst_ms, row->restart_ms,
+               row->resumed_pc, row->cpu_pc);
+    }
+}
+
 static void run(World *world, guint n)
 {
     printf("%u peers\n", n);
+    world->row = (Row){ .n = n };
     world_init(world, n);
     measure_start(world);
     measure_rss(world);
@@ -348,7 +365,6 @@ static void run(World *world, guint n)
     if (n == 1) {
         measure_startup(world);
         measure_strangers(world);
-        measure_soak(world);
     }
     world_clear(world);
 }
@@ -377,6 +393,8 @@ int main(int argc, char **argv)
 {
     static const guint sizes[] = { 1, 4, 16, 64, 256, 1000 };
     World world = { .self = "/proc/self/exe" };
+    g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(Row));
+    guint n_sizes = argc > 2 ? (guint) argc - 2 : G_N_ELEMENTS(sizes);
     struct rlimit limit;
 
     signal(SIGPIPE, SIG_IGN);
@@ -396,9 +414,10 @@ int main(int argc, char **argv)
     world.tbsyncd = argv[1];
     if (argc == 3 && g_str_equal(argv[2], "--startup"))
         return run_startup(&world);
-    for (int i = 2; i < argc; i++)
-        run(&world, (guint) g_ascii_strtoull(argv[i], NULL, 10));
-    for (guint i = 0; argc == 2 && i < G_N_ELEMENTS(sizes); i++)
-        run(&world, sizes[i]);
+    for (guint i = 0; i < n_sizes; i++) {
+        run(&world, argc > 2 ? (guint) g_ascii_strtoull(argv[i + 2], NULL, 10) : sizes[i]);
+        g_array_append_val(rows, world.row);
+    }
+    print_table(rows);
     return 0;
 }
