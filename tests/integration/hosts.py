@@ -12,6 +12,7 @@ import pathlib
 import re
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -28,9 +29,9 @@ GUEST_UUID = "5a5a5a5a-1111-4222-8333-00000000beef"
 PSERIES = f"""<domain type='kvm'><name>guest1</name><uuid>{GUEST_UUID}</uuid><memory>1048576</memory>
 <os><type arch='ppc64' machine='pseries-7.2'>hvm</type></os><cpu mode='host-model'/></domain>"""
 
-# run state 5: shut off
+# run state 1: running, 5: shut off
 NODE = f"""<node><domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>guest1</name>
-<uuid>{GUEST_UUID}</uuid><memory>1048576</memory><os><type arch='i686'>hvm</type></os><test:runstate>5</test:runstate></domain>
+<uuid>{GUEST_UUID}</uuid><memory>1048576</memory><os><type arch='i686'>hvm</type></os><test:runstate>%d</test:runstate></domain>
 </node>"""
 
 
@@ -116,27 +117,30 @@ class Lab:
         for host in self.hosts:
             if kind:
                 print("".join(f"# {host.name}: {line}\n" for line in host.log().splitlines()[-20:]), end="")
-            host.end()
+        ends = [host.end() for host in self.hosts]
         self.stack.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+        assert kind or all(status in (None, 0) for status in ends), ends
 
     def host(self, name, port, peers, **more):
         host = Host(self, name, port, peers, more)
         self.hosts.append(host)
         return host
 
-    def pair(self, **more_of_beta):
+    def pair(self, running=False, environments=None, **more_of_beta):
         """alpha, which has the guest, and beta, which is asked by the hook; started."""
         ports = [free_port(), free_port()]
-        alpha = self.host("alpha", ports[0], {"beta": ports[1]}, uri=self.test_uri())
+        alpha = self.host("alpha", ports[0], {"beta": ports[1]}, uri=self.test_uri(running))
         beta = self.host("beta", ports[1], {"alpha": ports[0]}, **more_of_beta)
+        for host in (alpha, beta):
+            host.environment.update((environments or {}).get(host.name, {}))
         alpha.start()
         beta.start()
         return alpha, beta
 
-    def test_uri(self):
+    def test_uri(self, running=False):
         path = self.directory / "node.xml"
-        path.write_text(NODE, encoding="ascii")
+        path.write_text(NODE % (1 if running else 5), encoding="ascii")
         return f"test://{path}"
 
 
@@ -152,7 +156,7 @@ class Host:
         self.directory.mkdir()
         self.daemon = self.bus = None
         self.log_path = self.directory / "log"
-        self.environment = more.get("environment", {})
+        self.environment = dict(more.get("environment", {}))
         self.wrapper = os.environ.get("TBSYNC_RUN_WRAPPER", "").split()
         self.config = self.directory / "tbsyncd.conf"
         d, pki = self.directory, lab.pki.directory
@@ -195,10 +199,18 @@ class Host:
         self.daemon.send_signal(number)
 
     def end(self):
+        """Its exit status; None if it had ended before. It ends by itself, so that leaks are found."""
+        status = None
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGCONT)
+            self.daemon.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = self.daemon.wait(PATIENCE_S)
         for process in (self.daemon, self.bus):
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
+        return status
 
     # ---- what is seen of it ----
 
