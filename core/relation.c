@@ -234,11 +234,11 @@ void relation_set_stored(Relation *rel)
  * of what was stored. */
 static void stored_update(Relation *rel, Interval tb, int64_t margin)
 {
+    rel->stored = rel->stored && rel->tb.state == RELATION_OK; /* then the exchange is in order, and margin >= 0 */
     if (!rel->stored)
         return;
     rel->fresh_ticks = interval_intersect(interval_widen(rel->fresh_ticks, margin), tb);
-    rel->stored = rel->tb.state == RELATION_OK &&
-                  (rel->fresh_ticks.lo < rel->tb.bounds.lo || rel->fresh_ticks.hi > rel->tb.bounds.hi);
+    rel->stored = rel->fresh_ticks.lo < rel->tb.bounds.lo || rel->fresh_ticks.hi > rel->tb.bounds.hi;
 }
 
 RelationState relation_add(Relation *rel, const Exchange *x)

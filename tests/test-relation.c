@@ -611,6 +611,39 @@ static void test_nothing_stored_is_left_after_a_contradiction(void)
     g_assert_false(is_stored(&rel));
     g_assert_cmpint(relation_at(&rel, rel.tb.at).tb_ticks.lo, ==, relation_at(&fresh, fresh.tb.at).tb_ticks.lo);
     g_assert_cmpint(relation_at(&rel, rel.tb.at).tb_ticks.hi, ==, relation_at(&fresh, fresh.tb.at).tb_ticks.hi);
+    rel = stored_relation();
+    g_assert_cmpint(add(&rel, UINT64_MAX - (uint64_t)S, 5000), ==, RELATION_INVALID); /* older than what was stored */
+    g_assert_false(is_stored(&rel));
+}
+
+/* What "stored" means, against a relation that began with the first fresh exchange. */
+static void test_stored_is_told_as_long_as_it_narrows(void)
+{
+    uint32_t was_stored = 0, was_not = 0;
+
+    for (int world = 0; world < 2000; world++) {
+        Relation rel = stored_relation(), fresh = relation_new();
+        uint64_t at = (uint64_t)(g_test_rand_int_range(1, 20) * S);
+
+        for (int i = 0; i < 12; i++) {
+            Exchange x = exchange_at(at, 5000, g_test_rand_int_range(1000, (gint32)(4 * MS)),
+                                     g_test_rand_int_range(1000, (gint32)(4 * MS)));
+            RelationBounds both, alone;
+
+            relation_add(&rel, &x);
+            relation_add(&fresh, &x);
+            both = relation_at(&rel, x.l4);
+            alone = relation_at(&fresh, x.l4);
+            g_assert_true(interval_contains(both.tb_ticks, 5000));
+            g_assert_cmpint(both.stored, ==,
+                            both.tb_ticks.lo != alone.tb_ticks.lo || both.tb_ticks.hi != alone.tb_ticks.hi);
+            was_stored += both.stored;
+            was_not += !both.stored;
+            at = x.l4.raw + (uint64_t)g_test_rand_int_range(1000, (gint32)(S / 10));
+        }
+    }
+    g_assert_cmpuint(was_stored, >, 1000);
+    g_assert_cmpuint(was_not, >, 1000);
 }
 
 /* A wall clock that was stepped while nobody looked is neither believed nor blamed. */
@@ -673,6 +706,7 @@ int main(int argc, char **argv)
     CASE("measured-drift-stays-within-the-bound", test_measured_drift_stays_within_the_bound);
     CASE("stored-bounds-say-so-until-fresh-ones-do-as-well",
          test_stored_bounds_say_so_until_fresh_ones_do_as_well);
+    CASE("stored-is-told-as-long-as-it-narrows", test_stored_is_told_as_long_as_it_narrows);
     CASE("drift-wears-stored-bounds-out", test_drift_wears_stored_bounds_out);
     CASE("nothing-stored-is-left-after-a-contradiction",
          test_nothing_stored_is_left_after_a_contradiction);
