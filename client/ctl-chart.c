@@ -131,7 +131,7 @@ static void append_ages(GString *text, const CtlChart *chart)
 
 char *ctl_chart_text(const CtlChart *chart)
 {
-    g_autofree Bar *bars = g_new(Bar, chart->columns);
+    g_autofree Bar *bars = g_new0(Bar, chart->columns);
     GString *text = g_string_new(NULL);
     double scale;
 

@@ -118,6 +118,7 @@ static void history_build_json(JsonBuilder *builder, const CtlPeer *peer, const 
 static int show_history(Ctl *ctl, const GPtrArray *peers, guint64 timebase_hz, gboolean ascii)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(CtlPager) pager = ctl_pager_open(ctl);
 
     json_builder_begin_array(builder);
     for (guint i = 0; i < peers->len; i++) {

@@ -156,7 +156,7 @@ static void emit(const BusMigrations *self, const Migration *before, const Migra
 {
     char *path = NULL;
 
-    if (!self->bus || sd_bus_path_encode(PREFIX, now ? now->id : before->id, &path) < 0)
+    if (!self->bus || sd_bus_path_encode(PREFIX, before ? before->id : now->id, &path) < 0)
         return;
     if (!before)
         sd_bus_emit_object_added(self->bus, path);
