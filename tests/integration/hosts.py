@@ -63,13 +63,18 @@ class Pki:
     def __init__(self, directory):
         self.directory = directory
         directory.mkdir()
-        self._template("ca", "cn = CA\nca\ncert_signing_key\ncrl_signing_key\n")
-        self._key("ca")
-        self._certtool("--generate-self-signed", "--load-privkey", "ca.key.pem", "--template", "ca.info",
-                       "--outfile", "ca.cert.pem")
+        self.make_ca("ca")
+
+    def make_ca(self, name):
+        self._template(name, f"cn = {name}\nca\ncert_signing_key\ncrl_signing_key\n")
+        self._key(name)
+        self._certtool("--generate-self-signed", "--load-privkey", f"{name}.key.pem", "--template", f"{name}.info",
+                       "--outfile", f"{name}.cert.pem")
 
     def _template(self, name, text):
-        (self.directory / f"{name}.info").write_text(text + "expiration_days = 10\n", encoding="ascii")
+        if "expiration_" not in text:
+            text += "expiration_days = 10\n"
+        (self.directory / f"{name}.info").write_text(text, encoding="ascii")
 
     def _certtool(self, *words):
         run("certtool", *words, cwd=self.directory)
@@ -77,12 +82,12 @@ class Pki:
     def _key(self, name):
         self._certtool("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", f"{name}.key.pem")
 
-    def issue(self, name):
-        """A certificate for the host NAME, new each time."""
-        self._template(name, f"cn = {name}\ndns_name = {name}\ntls_www_server\ntls_www_client\nsigning_key\n")
+    def issue(self, name, host=None, lines="tls_www_server\ntls_www_client\n", ca="ca"):
+        """A certificate in files named NAME for a host of that or another name, new each time."""
+        self._template(name, f"cn = {host or name}\ndns_name = {host or name}\nsigning_key\n{lines}")
         self._key(name)
-        self._certtool("--generate-certificate", "--load-privkey", f"{name}.key.pem", "--load-ca-certificate", "ca.cert.pem",
-                       "--load-ca-privkey", "ca.key.pem", "--template", f"{name}.info", "--outfile", f"{name}.cert.pem")
+        self._certtool("--generate-certificate", "--load-privkey", f"{name}.key.pem", "--load-ca-certificate", f"{ca}.cert.pem",
+                       "--load-ca-privkey", f"{ca}.key.pem", "--template", f"{name}.info", "--outfile", f"{name}.cert.pem")
 
     def revoke(self, name):
         self._template("crl", "")

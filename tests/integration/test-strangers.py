@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test-strangers.py TBSYNCCTL TBSYNCD: who is kept out by a running tbsyncd, and what it says.
+
+None of them gets a byte of D-Bus, each leaves one line in the log, with the reason. tests/test-link-strangers.c has many more cases
+against the same listener in one process, and the other direction: a server that is not who it should be.
+"""
+
+import pathlib
+import re
+import socket
+import ssl
+import sys
+
+sys.path[:0] = [str(pathlib.Path(__file__).parent.parent), str(pathlib.Path(__file__).parent)]
+from ctl_tap import contains, equal, main  # noqa: E402
+from hosts import Lab, await_that, enter_namespace, free_port  # noqa: E402
+
+HELLO = b"\0AUTH ANONYMOUS\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
+BOTH = "tls_www_server\ntls_www_client\n"
+READ_PATIENCE_S = 60
+
+
+def speak(link):
+    """What is heard after the first words of D-Bus."""
+    heard = b""
+    try:
+        link.sendall(HELLO)
+        while True:
+            data = link.recv(4096)
+            if not data:
+                return heard
+            heard += data
+            if len(heard) > 4096:
+                return heard
+    except TimeoutError:
+        raise
+    except OSError:  # an alert, or a reset
+        return heard
+
+
+def tls_context(lab, certificate, version):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    if certificate:
+        pki = lab.pki.directory
+        context.load_cert_chain(pki / f"{certificate}.cert.pem", pki / f"{certificate}.key.pem")
+    return context
+
+
+def tls_stranger(lab, beta, certificate, version=ssl.TLSVersion.TLSv1_3):
+    with socket.create_connection(("127.0.0.1", beta.port), timeout=READ_PATIENCE_S) as plain:
+        try:
+            link = tls_context(lab, certificate, version).wrap_socket(plain)
+        except ssl.SSLError:
+            return b""
+        with link:
+            return speak(link)
+
+
+def plain_stranger(beta):
+    with socket.create_connection(("127.0.0.1", beta.port), timeout=READ_PATIENCE_S) as link:
+        return speak(link)
+
+
+def refusals(beta):
+    return re.findall(r"refused: (connection from .*)", beta.log())
+
+
+class Door:
+    """beta, which knows alpha alone, and what was said so far."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.beta = lab.host("beta", free_port(), {"alpha": free_port()})
+        self.beta.start()
+
+    def check(self, heard, reason):
+        before = self.said
+        await_that(f"one line for {reason}", lambda: len(refusals(self.beta)) > before)
+        lines = refusals(self.beta)[before:]
+        equal(len(lines), 1)
+        contains(lines[0], reason)
+        assert re.match(r"connection from 127\.0\.0\.1:\d+: ", lines[0]), lines[0]
+        return heard
+
+    def refuses(self, certificate, reason, version=ssl.TLSVersion.TLSv1_3):
+        self.said = len(refusals(self.beta))
+        equal(self.check(tls_stranger(self.lab, self.beta, certificate, version), reason), b"")
+
+    def refuses_plain(self, reason):
+        self.said = len(refusals(self.beta))
+        # an alert at most, which is no D-Bus
+        assert len(self.check(plain_stranger(self.beta), reason)) <= 7
+
+
+def with_door(check):
+    with Lab() as lab:
+        door = Door(lab)
+        check(lab, door)
+        equal(door.beta.daemon.poll(), None)
+
+
+def test_no_certificate():
+    with_door(lambda lab, door: door.refuses(None, "it sent no certificate"))
+
+
+def test_certificate_of_another_ca():
+    def check(lab, door):
+        lab.pki.make_ca("other")
+        lab.pki.issue("foreign", "alpha", ca="other")
+        door.refuses("foreign", "not signed by our CA but by 'CN=other'")
+    with_door(check)
+
+
+def test_expired_certificate():
+    def check(lab, door):
+        lab.pki.issue("old", "alpha", BOTH + 'activation_date = "2020-01-01 00:00:00 UTC"\nexpiration_date = "2020-02-01 00:00:00 UTC"\n')
+        door.refuses("old", "certificate expired on 2020-02-01")
+    with_door(check)
+
+
+def test_certificate_that_is_not_yet_valid():
+    def check(lab, door):
+        lab.pki.issue("future", "alpha", BOTH + 'activation_date = "2090-01-01 00:00:00 UTC"\nexpiration_date = "2091-01-01 00:00:00 UTC"\n')
+        door.refuses("future", "not yet valid")
+    with_door(check)
+
+
+def test_revoked_certificate():
+    with Lab() as lab:
+        lab.pki.revoke("alpha")
+        Door(lab).refuses("alpha", "revoked by the CRL")
+
+
+def test_certificate_for_servers_alone():
+    def check(lab, door):
+        lab.pki.issue("server", "alpha", "tls_www_server\n")
+        door.refuses("server", "not for TLS clients")
+    with_door(check)
+
+
+def test_certificate_with_another_hosts_name():
+    def check(lab, door):
+        lab.pki.issue("alphb")
+        door.refuses("alphb", "'alphb' is not in the peer list")
+    with_door(check)
+
+
+def test_host_of_the_fleet_that_is_no_peer():
+    with_door(lambda lab, door: door.refuses("beta", "is not in the peer list"))
+
+
+def test_tls_1_2():
+    with_door(lambda lab, door: door.refuses("alpha", "does not speak TLS 1.3", ssl.TLSVersion.TLSv1_2))
+
+
+def test_no_tls():
+    with_door(lambda lab, door: door.refuses_plain("is not TLS"))
+
+
+def test_silence():
+    def check(lab, door):
+        door.said = 0
+        with socket.create_connection(("127.0.0.1", door.beta.port), timeout=READ_PATIENCE_S) as link:
+            door.check(link.recv(4096), "time limit")
+    with_door(check)
+
+
+def test_peer_is_let_in():
+    """What is refused above is refused for its fault: nothing else was different."""
+    with Lab() as lab:
+        door = Door(lab)
+        assert tls_stranger(lab, door.beta, "alpha") != b""
+        equal(refusals(door.beta), [])
+
+
+if __name__ == "__main__":
+    enter_namespace()
+    sys.exit(main("strangers", sys.modules[__name__]))
