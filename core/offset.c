@@ -52,9 +52,9 @@ static __int128 needed_for(const OffsetQuery *q, int64_t relation_ticks)
     return q->has_floor && q->floor_ticks < needed ? q->floor_ticks : needed;
 }
 
-/* The next lower multiple, where `nearest` would leave the guest too far ahead, by the middle as above, and waiting makes the lower one safe: each tick of the
- * destination until the start is one that the offset need not give. Both bounds of needed_for() are lower bounds on the
- * destination's timebase at the earliest start, so that holds for both. */
+/* The next lower multiple, where `nearest` would leave the guest too far ahead, by the middle as above, and waiting makes the
+ * lower one safe: each tick of the destination until the start is one that the offset need not give. Both bounds of
+ * needed_for() are lower bounds on the destination's timebase at the earliest start, so that holds for both. */
 static __int128 nearest_with_hold(const OffsetQuery *q, __int128 nearest, int64_t *ret_hold_ticks)
 {
     __int128 lower = nearest - U, hold = needed_for(q, q->relation_ticks.lo) - lower;
@@ -63,7 +63,8 @@ static __int128 nearest_with_hold(const OffsetQuery *q, __int128 nearest, int64_
 
     if (!interval_is_bounded(error) || middle2 <= 2 * OFFSET_AHEAD_MAX_TICKS || hold > q->hold_max_ticks)
         return nearest;
-    *ret_hold_ticks = hold > 0 ? (int64_t)hold : 0;
+    assert(hold > 0); /* else the lower one is safe as it is, and nearer to real time */
+    *ret_hold_ticks = (int64_t)hold;
     return lower;
 }
 

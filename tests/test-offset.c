@@ -134,6 +134,8 @@ static void test_guest_is_not_held_without_need_or_leave(void)
     query.hold_max_ticks = U;
     query.ahead_ticks = INTERVAL_UNBOUNDED;
     g_assert_cmpint(offset_plan(&query).hold_ticks, ==, 0);
+    query = (OffsetQuery){ .source_offset_ticks = MOST / 2, .ahead_ticks = interval_point(LEAST + 1), .hold_max_ticks = U };
+    g_assert_false(offset_plan(&query).known); /* the nearest multiple does not fit */
 }
 
 static void test_unknown_history_takes_the_smallest(void)
