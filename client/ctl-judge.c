@@ -207,7 +207,7 @@ static void judge_line(Judging *judging, const CtlLine *line)
     }
 }
 
-static int judge_lines(Judging *judging, CtlLines *lines, GError **error)
+static int judge_lines(Judging *judging, CtlLines *lines, CtlProgress *progress, GError **error)
 {
     CtlLine line;
     CtlLinesState state;
@@ -215,6 +215,7 @@ static int judge_lines(Judging *judging, CtlLines *lines, GError **error)
     while ((state = ctl_lines_next(lines, &line, error)) == CTL_LINES_LINE) {
         if (!ctl_line_is_blank(&line))
             judge_line(judging, &line);
+        ctl_progress_count(progress, line.number, "lines judged");
         if (ferror(stdout)) {
             g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "stdout cannot be written: %s", g_strerror(errno));
             return -1;
@@ -247,8 +248,12 @@ static int run(Ctl *ctl, Judging *judging, const char *path)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(CtlLines) lines = ctl_lines_open(path, &error);
+    gboolean done;
 
-    if (lines == NULL || judge_lines(judging, lines, &error) < 0) {
+    ctl_progress_begin(&ctl->progress, "");
+    done = lines != NULL && judge_lines(judging, lines, &ctl->progress, &error) >= 0;
+    ctl_progress_end(&ctl->progress);
+    if (!done) {
         ctl_fail(ctl, error);
         return JUDGE_EXIT_BROKEN;
     }

@@ -206,6 +206,7 @@ static gboolean replay_lines(Replay *replay, CtlLines *lines, GError **error)
             return FALSE;
         if (replay->is_record)
             return TRUE;
+        ctl_progress_count(&replay->ctl->progress, line.number, "exchanges read");
         if (ferror(stdout)) {
             g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "stdout cannot be written: %s", g_strerror(errno));
             return FALSE;
@@ -256,7 +257,10 @@ int ctl_replay(Ctl *ctl, int argc, char **argv)
     g_autoptr(CtlLines) lines = ctl_lines_open(argc > 1 ? argv[1] : NULL, &error);
     if (lines == NULL && strchr(argv[1], '/') == NULL)
         add_hint(&error, "a migration is named by its ID, list them with: tbsyncctl history");
-    if (lines == NULL || !replay_lines(&replay, lines, &error)) {
+    ctl_progress_begin(&ctl->progress, "");
+    gboolean done = lines != NULL && replay_lines(&replay, lines, &error);
+    ctl_progress_end(&ctl->progress);
+    if (!done) {
         ctl_fail(ctl, error);
         return REPLAY_EXIT_ERROR;
     }

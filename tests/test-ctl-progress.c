@@ -62,8 +62,8 @@ static void test_long_wait_is_told_and_leaves_nothing_behind(void)
     fixture->error_message = "no such guest";
     terminal_open(&terminal, fixture);
     child = fixture_spawn(fixture, words);
-    terminal_await(&terminal, "\r\033[Kwaiting for tbsyncd: Check ... 1 s");
-    terminal_await(&terminal, "... 2 s"); /* it goes on */
+    terminal_await(&terminal, "\r\033[Kwaiting for tbsyncd: Check ... ");
+    terminal_await(&terminal, "s\r\033[Kwaiting for tbsyncd: Check ... "); /* it goes on */
     fixture_answer_held(fixture);
     terminal_finish(&terminal, child);
     g_assert_true(g_str_has_suffix(terminal.text->str, "\r\033[Ktbsyncctl check: no such guest\r\n"));
@@ -82,13 +82,42 @@ static void test_fleet_tells_whom_it_asks(void)
     fixture->hang_peer = TRUE;
     terminal_open(&terminal, fixture);
     child = fixture_spawn(fixture, words);
-    terminal_await(&terminal, "\r\033[Kasking beta for its guests, 1 of 1 ... 1 s");
+    terminal_await(&terminal, "\r\033[Kasking beta for its guests, 1 of 1 ... ");
     fixture->error_name = "org.tbsyncd1.Error.Unavailable";
     fixture->error_message = "libvirt is away";
     fixture_answer_held(fixture);
     terminal_finish(&terminal, child);
     g_assert_nonnull(strstr(terminal.text->str, "\r\033[Ktbsyncctl matrix: "));
     g_string_free(terminal.text, TRUE);
+}
+
+/* Empty lines, so many at a time, until the terminal says how many there were. */
+static void test_long_file_is_counted(void)
+{
+    static const struct {
+        const char *words[2], *said;
+    } cases[] = { { { "judge" }, " lines judged ... " }, { { "replay" }, " exchanges read ... " } };
+    g_autofree char *lines = g_strnfill(4096, '\n');
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(Fixture) fixture = fixture_new(FALSE);
+        g_autoptr(GSubprocess) child = NULL;
+        Terminal terminal;
+
+        terminal_open(&terminal, fixture);
+        child = fixture_spawn(fixture, cases[i].words);
+        while (strstr(terminal.text->str, cases[i].said) == NULL) {
+            GOutputStream *in = g_subprocess_get_stdin_pipe(child);
+
+            g_assert_true(g_output_stream_write_all(in, lines, 4096, NULL, NULL, NULL));
+            g_main_context_iteration(NULL, FALSE);
+            g_assert_false(terminal.ended);
+        }
+        g_assert_true(g_output_stream_close(g_subprocess_get_stdin_pipe(child), NULL, NULL));
+        terminal_finish(&terminal, child);
+        g_assert_nonnull(g_strrstr(terminal.text->str, "\r\033[K"));
+        g_string_free(terminal.text, TRUE);
+    }
 }
 
 static void test_short_wait_is_not_worth_a_word(void)
@@ -111,6 +140,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ctl-progress/long-wait-is-told-and-leaves-nothing-behind", test_long_wait_is_told_and_leaves_nothing_behind);
     g_test_add_func("/ctl-progress/fleet-tells-whom-it-asks", test_fleet_tells_whom_it_asks);
+    g_test_add_func("/ctl-progress/long-file-is-counted", test_long_file_is_counted);
     g_test_add_func("/ctl-progress/short-wait-is-not-worth-a-word", test_short_wait_is_not_worth_a_word);
     return g_test_run();
 }
