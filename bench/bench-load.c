@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What one tbsyncd costs, and how quick it is, with 1 to 1000 peers: bench-load TBSYNCD [N ...]
+/* What one tbsyncd costs, and how quick it is, with 1 to 1000 peers: bench-load TBSYNCD [N ...]; --startup: how soon it answers
+ * after kill -9, alone
  *
  * The daemon is a process of its own, so that CPU and memory are its alone; this process plays all peers, over real TLS on
  * loopback, so that waiting times contain the work of both ends. Each figure stands beside its bar, if it has one. Simulated
