@@ -145,6 +145,23 @@ static int on_list_peer_guests(sd_bus_message *call, void *data, sd_bus_error *e
     return 1;
 }
 
+static int on_rank(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Fixture *fixture = data;
+    sd_bus_message *reply = NULL;
+    int r = called(fixture, call, "Rank");
+
+    if (r != 0)
+        return r;
+    g_autoptr(GVariant) list = g_variant_ref_sink(
+        g_variant_parse(G_VARIANT_TYPE("aa{sv}"), fixture->ranked != NULL ? fixture->ranked : "[]", NULL, NULL, NULL));
+    g_assert_cmpint(sd_bus_message_new_method_return(call, &reply), >=, 0);
+    g_assert_cmpint(sd_variant_append(reply, list), >=, 0);
+    g_assert_cmpint(sd_bus_send(NULL, reply, NULL), >=, 0);
+    sd_bus_message_unref(reply);
+    return 1;
+}
+
 static int on_diagnose(sd_bus_message *call, void *data, sd_bus_error *error)
 {
     Fixture *fixture = data;
@@ -257,6 +274,7 @@ static const sd_bus_vtable manager_vtable[] = {
     METHOD("Check", "ssas", "saa{sv}a{sv}", on_check),
     METHOD("ListGuests", NULL, "aa{sv}", on_list_guests),
     METHOD("ListPeerGuests", "s", "aa{sv}b", on_list_peer_guests),
+    METHOD("Rank", "s", "aa{sv}", on_rank),
     METHOD("Diagnose", NULL, "aa{sv}", on_diagnose),
     METHOD("ListMigrations", "u", "as", on_list_migrations),
     METHOD("GetMigration", "s", "s", on_get_migration),

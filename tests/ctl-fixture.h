@@ -17,6 +17,7 @@ typedef struct Fixture {
     const char *error_name, *error_message; /* of all methods, if set */
     const char *problems;   /* what Diagnose answers, in GVariant text; NULL: nothing is wrong */
     const char *peer_error; /* of ListPeerGuests, if set */
+    const char *ranked;     /* what Rank answers, in GVariant text; NULL: no peer is linked */
     gboolean hang;      /* methods are not answered, but by fixture_answer_held() */
     gboolean hang_peer; /* the same of ListPeerGuests alone */
     sd_bus_message *held; /* the last one that was not */

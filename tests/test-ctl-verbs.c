@@ -207,6 +207,26 @@ static void test_check_json_holds_the_verdict(void)
     g_assert_false(json_object_get_boolean_member(member(verdict, "plan"), "exact"));
 }
 
+static void test_rank_tells_by_its_exit_code_whether_there_is_a_place(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    g_auto(Run) none = RUN(fixture, "rank", "web1");
+
+    g_assert_cmpint(none.status, ==, 3);
+    g_assert_cmpstr(none.out, ==, "No peer is linked; 'tbsyncctl peers' says why.\n");
+    fixture->ranked = "[{'host': <'beta'>, 'decision': <'allow'>, 'code': <''>, 'error_lo_ns': <int64 -1500>,"
+                      " 'error_hi_ns': <int64 2500>, 'offset_ticks': <int64 0>},"
+                      " {'host': <'gamma'>, 'decision': <'block'>, 'code': <'kvm-pr-host'>}]";
+    g_auto(Run) some = RUN(fixture, "rank", "web1");
+    g_assert_cmpint(some.status, ==, 0);
+    expect_text(some.out, "beta   allowed  -1.500 us .. 2.500 us  -\n");
+    expect_text(some.out, "gamma  refused                unknown  kvm-pr-host\n");
+    fixture->ranked = "[{'host': <'gamma'>, 'decision': <'block'>, 'code': <'kvm-pr-host'>}]";
+    g_auto(Run) refused = RUN(fixture, "rank", "web1", "--json");
+    g_assert_cmpint(refused.status, ==, 3);
+    g_assert_cmpstr(refused.out, ==, "[{\"host\":\"gamma\",\"decision\":\"block\",\"code\":\"kvm-pr-host\"}]\n");
+}
+
 static void expect_error(const char *name, const char *message, int status, const char *const *words)
 {
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
@@ -375,6 +395,8 @@ int main(int argc, char **argv)
     g_test_add_func("/ctl-verbs/history-json-has-the-points", test_history_json_has_the_points);
     g_test_add_func("/ctl-verbs/check-allows-with-a-plan", test_check_allows_with_a_plan);
     g_test_add_func("/ctl-verbs/check-refuses-with-cause-and-fix", test_check_refuses_with_cause_and_fix);
+    g_test_add_func("/ctl-verbs/rank-tells-by-its-exit-code-whether-there-is-a-place",
+                    test_rank_tells_by_its_exit_code_whether_there_is_a_place);
     g_test_add_func("/ctl-verbs/check-json-holds-the-verdict", test_check_json_holds_the_verdict);
     g_test_add_func("/ctl-verbs/unknown-guest-host-and-record-are-told-apart-from-errors",
                     test_unknown_guest_host_and_record_are_told_apart_from_errors);
