@@ -224,6 +224,28 @@ static void test_a_resumed_session_is_checked_against_the_new_crl(const void *pk
     link_fixture_clear(&f);
 }
 
+static void test_a_resumed_session_is_checked_against_the_new_peer_list(const void *pki)
+{
+    LinkFixture f;
+    EchoCount count = { 0 };
+
+    link_fixture_init(&f, (Pki *) pki);
+    link_fixture_connect(&f);
+    link_call_echo(link_bus(f.client.link), 1, &count);
+    link_wait(&count.replies, 1);
+    g_clear_pointer(&f.client.link, link_free);
+    link_wait(&f.server.closed, 1);
+    f.server.accepts = NULL;
+    f.server.closed = 0;
+    f.client.link = link_dial("127.0.0.1", f.port, "beta", &f.client.params);
+    link_wait(&f.client.closed, 1);
+    link_wait(&f.server.closed, 1);
+    g_assert_cmpint(f.server.up, ==, 1);
+    g_assert_nonnull(strstr(f.server.error->message, "'alpha' is not in the peer list"));
+    g_assert_error(f.client.error, TBSYNC_ERROR, TBSYNC_ERROR_DENIED);
+    link_fixture_clear(&f);
+}
+
 static void test_recheck_finds_a_peer_that_was_revoked_since(const void *pki_shared)
 {
     LinkFixture f;
@@ -428,6 +450,8 @@ static const struct {
     { "/link/the-second-link-resumes-the-session", test_the_second_link_resumes_the_session },
     { "/link/sessions-outlive-a-restart-of-the-accepting-side", test_sessions_outlive_a_restart_of_the_accepting_side },
     { "/link/a-resumed-session-is-checked-against-the-new-crl", test_a_resumed_session_is_checked_against_the_new_crl },
+    { "/link/a-resumed-session-is-checked-against-the-new-peer-list",
+      test_a_resumed_session_is_checked_against_the_new_peer_list },
     { "/link/recheck-finds-a-peer-that-was-revoked-since", test_recheck_finds_a_peer_that_was_revoked_since },
     { "/link/free-in-every-state", test_free_in_every_state },
     { "/link/a-refused-connection-is-named", test_a_refused_connection_is_named },
