@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define HOOKS        200
 #define HOOKS_BURST  100
@@ -263,6 +264,7 @@ static void measure_strangers(World *world)
     }
     print_figure("10,000 connections from strangers", (now_ms() - start_ms) / 1000, "s", "");
     print_figure("  RSS more than before", (double) hub_rss_kb(&world->hub) - rss_kb, "kB", "bar: flat");
+    print_figure("  hook meanwhile, median", quantile((double *) all_ms->data, all_ms->len, 50), "ms", "");
     print_figure("  hook p99 meanwhile, against without",
                  quantile((double *) all_ms->data, all_ms->len, 99) / world->p99_one_ms, "x", "bar: 3");
 }
@@ -278,6 +280,9 @@ static int run_strangers(guint16 port)
     };
     Stranger *strangers[50];
 
+    /* elsewhere they would have processors of their own: what is measured is what they cost the daemon */
+    if (nice(19) < 0)
+        return 1;
     for (guint done = 0; done < STRANGERS; done += G_N_ELEMENTS(strangers)) {
         for (guint i = 0; i < G_N_ELEMENTS(strangers); i++)
             strangers[i] = stranger_connect(port, &plans[i % G_N_ELEMENTS(plans)]);
@@ -364,8 +369,8 @@ static void run(World *world, guint n)
     measure_cpu(world);
     measure_rss(world);
     if (n == 1) {
-        measure_startup(world);
         measure_strangers(world);
+        measure_startup(world);
     }
     world_clear(world);
 }

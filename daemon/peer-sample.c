@@ -29,6 +29,7 @@ static void burst_complete(Burst *self, const GError *error)
     g_autoptr(GTask) task = self->task;
 
     g_ptr_array_remove(self->peer->bursts, self);
+    reactor_hold_strangers(self->peer->peers->reactor, FALSE);
     g_clear_handle_id(&self->timer, g_source_remove);
     if (self->cancelled) {
         g_source_destroy(self->cancelled);
@@ -296,6 +297,7 @@ void peer_burst_async(Peer *self, guint count, guint deadline_ms, GCancellable *
         g_source_attach(burst->cancelled, NULL);
     }
     g_ptr_array_add(self->bursts, burst);
+    reactor_hold_strangers(self->peers->reactor, TRUE); /* for the sake of the interval, and of the hook */
     peer_sample_next(self);
 }
 

@@ -17,7 +17,6 @@
 
 #include "error.h"
 
-#define ACCEPTS_PER_DISPATCH 4
 /* After all that concerns peers, and before the handshakes of those who were let in. */
 #define PRIORITY_ACCEPT (G_PRIORITY_DEFAULT + 40)
 /* No descriptors or no memory: others have to give some back first. */
@@ -127,31 +126,26 @@ static gboolean errno_is_of_connection(int error)
     }
 }
 
-static gboolean peers_accept_one(Peers *self)
+static void peers_accept_one(Peers *self)
 {
     int fd = accept4(self->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd >= 0) {
         g_ptr_array_add(self->half_open, peer_link_accept(self, fd));
         self->accepted_boot_ns = tb_clock_boot_ns();
-        return TRUE;
-    }
-    if (errno_is_of_connection(errno))
-        return TRUE;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) {
+    } else if (!errno_is_of_connection(errno) && errno != EAGAIN && errno != EWOULDBLOCK) {
         g_debug("cannot accept a connection: %s", g_strerror(errno));
         peers_accept_pause(self, ACCEPT_PAUSE_MS);
     }
-    return FALSE;
 }
 
 static gboolean on_listen_ready(int fd, GIOCondition events, void *data)
 {
     Peers *self = data;
 
-    for (int i = 0; i < ACCEPTS_PER_DISPATCH; i++)
-        if (!peers_make_place(self) || !peers_accept_one(self))
-            break;
+    /* one a step: a hook may be waiting */
+    if (peers_make_place(self))
+        peers_accept_one(self);
     return G_SOURCE_CONTINUE; /* a source that was paused is destroyed already */
 }
 

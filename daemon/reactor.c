@@ -9,6 +9,8 @@
 /* Entries that run in one step: many save steps, few let the system bus in between. */
 #define FRIENDS_PER_STEP   16
 #define STRANGERS_PER_STEP 1
+/* Between two steps of held strangers: they are to come in all the same if nobody ever stops asking. */
+#define HELD_PAUSE_US 10000
 /* What waits for a stranger comes after all else that the loop does by default. */
 #define PRIORITY_STRANGERS (G_PRIORITY_DEFAULT + 50)
 
@@ -22,7 +24,10 @@ typedef struct ReactorFd {
 typedef struct Lane {
     GSource base;
     int epoll_fd;
+    void *epoll_tag;
     guint per_step;
+    guint held;        /* by so many */
+    gint64 resumes_us; /* while held: nothing runs before */
     GQueue ready;    /* of ReactorEntry, by their `node` */
     GPtrArray *heap; /* of ReactorEntry, the earliest queued_us first; children of n: 2n + 1, 2n + 2 */
 } Lane;
@@ -185,18 +190,28 @@ static void entry_run(ReactorEntry *entry)
 
 /* ---- the source ---- */
 
+static int wait_ms(gint64 left_us)
+{
+    return left_us <= 0 ? 0 : (int) MIN((left_us + 999) / 1000, G_MAXINT);
+}
+
 static gboolean lane_prepare(GSource *base, int *ret_wait_ms)
 {
     Lane *lane = (Lane *) base;
     gint64 left_us;
 
     *ret_wait_ms = -1;
+    if (lane->held > 0) {
+        left_us = lane->resumes_us - g_source_get_time(base);
+        *ret_wait_ms = wait_ms(left_us);
+        return left_us <= 0;
+    }
     if (lane->ready.length > 0)
         return TRUE;
     if (lane->heap->len == 0)
         return FALSE;
     left_us = heap_nth(lane, 0)->queued_us - g_source_get_time(base);
-    *ret_wait_ms = left_us <= 0 ? 0 : (int) MIN((left_us + 999) / 1000, G_MAXINT);
+    *ret_wait_ms = wait_ms(left_us);
     return left_us <= 0;
 }
 
@@ -204,6 +219,8 @@ static gboolean lane_check(GSource *base)
 {
     Lane *lane = (Lane *) base;
 
+    if (lane->held > 0)
+        return lane->resumes_us <= g_source_get_time(base);
     return lane->ready.length > 0 ||
            (lane->heap->len > 0 && heap_nth(lane, 0)->queued_us <= g_source_get_time(base));
 }
@@ -212,6 +229,8 @@ static gboolean lane_dispatch(GSource *base, GSourceFunc callback, void *data)
 {
     Lane *lane = (Lane *) base;
 
+    if (lane->held > 0)
+        lane->resumes_us = g_source_get_time(base) + HELD_PAUSE_US;
     /* not while some wait for their turn: epoll would give them again */
     if (lane->ready.length == 0)
         lane_take_events(lane);
@@ -252,7 +271,7 @@ static Lane *lane_new(GMainContext *context, int priority, guint per_step)
     g_source_set_name(source, "reactor");
     g_source_set_priority(source, priority);
     g_source_set_can_recurse(source, TRUE);
-    g_source_add_unix_fd(source, lane->epoll_fd, G_IO_IN);
+    lane->epoll_tag = g_source_add_unix_fd(source, lane->epoll_fd, G_IO_IN);
     g_source_attach(source, context);
     return lane;
 }
@@ -282,6 +301,23 @@ void reactor_unref(Reactor *self)
         g_source_unref(&self->lanes[i]->base);
     }
     g_free(self);
+}
+
+void reactor_hold_strangers(Reactor *self, gboolean hold)
+{
+    Lane *lane = self->lanes[REACTOR_STRANGERS];
+
+    if (lane->held == 0)
+        lane->resumes_us = g_source_get_time(&lane->base) + HELD_PAUSE_US;
+    lane->held += hold ? 1 : -1u;
+    /* a descriptor that GLib watches would keep the loop from sleeping */
+    if (lane->held == (hold ? 1 : 0))
+        g_source_modify_unix_fd(&lane->base, lane->epoll_tag, hold ? 0 : G_IO_IN);
+}
+
+gboolean reactor_holds_strangers(const Reactor *self)
+{
+    return self->lanes[REACTOR_STRANGERS]->held > 0;
 }
 
 /* ---- entries ---- */

@@ -34,6 +34,11 @@ Reactor *reactor_ref(Reactor *reactor);
 void reactor_unref(Reactor *reactor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reactor, reactor_unref)
 
+/* While somebody holds them strangers run rarely, so that an answer that is measured or waited for is not behind their handshakes.
+ * Counted: each TRUE is followed by a FALSE. */
+void reactor_hold_strangers(Reactor *reactor, gboolean hold);
+gboolean reactor_holds_strangers(const Reactor *reactor);
+
 /* (transfer full): give it back with reactor_remove(). */
 ReactorEntry *reactor_add(Reactor *reactor, ReactorLane lane, ReactorRun run, void *data);
 

@@ -365,8 +365,10 @@ static void test_burst_is_so_many_exchanges(void)
     start_boot_ns = tb_clock_boot_ns();
     before = peer_relation(peer);
     peer_burst_async(peer, 5, NO_DEADLINE_MS, NULL, on_result, &result);
+    g_assert_true(reactor_holds_strangers(trio.alpha.peers->reactor));
     g_assert_true(burst_finish(&trio.alpha, &result, &after, &error));
     g_assert_no_error(error);
+    g_assert_false(reactor_holds_strangers(trio.alpha.peers->reactor));
     g_assert_cmpuint(after.exchanges, ==, before.exchanges + 5);
     g_assert_true(interval_contains(after.tb_ticks, 0));
     /* not wider than by the drift since, at both ends of the interval and rounded outward */

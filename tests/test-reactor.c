@@ -289,6 +289,39 @@ static void test_flood_does_not_fill_a_step(void)
         party_close(&parties[i]);
 }
 
+/* Held, they run one by one with pauses; not held, at once. */
+static void test_held_strangers_run_rarely_but_run(void)
+{
+    g_autoptr(Reactor) reactor = reactor_new(NULL);
+    Party strangers[4];
+    gint64 start_us;
+    guint runs = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(strangers); i++) {
+        party_open(&strangers[i], reactor, REACTOR_STRANGERS);
+        party_write(&strangers[i]);
+    }
+    reactor_hold_strangers(reactor, TRUE);
+    reactor_hold_strangers(reactor, TRUE);
+    start_us = reactor_now_us(strangers[0].entry);
+    while (runs < 2) {
+        g_main_context_iteration(NULL, TRUE);
+        runs = 0;
+        for (guint i = 0; i < G_N_ELEMENTS(strangers); i++)
+            runs += strangers[i].runs;
+    }
+    g_assert_cmpuint(runs, ==, 2);
+    g_assert_cmpint(g_get_monotonic_time() - start_us, >=, 20000);
+    reactor_hold_strangers(reactor, FALSE);
+    g_assert_true(reactor_holds_strangers(reactor));
+    reactor_hold_strangers(reactor, FALSE);
+    g_assert_false(reactor_holds_strangers(reactor));
+    for (guint i = 0; i < G_N_ELEMENTS(strangers); i++) {
+        await(&strangers[i].runs, 1);
+        party_close(&strangers[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -309,5 +342,6 @@ int main(int argc, char **argv)
     g_test_add_func("/reactor/strangers-wait-for-friends-and-for-the-loop",
                     test_strangers_wait_for_friends_and_for_the_loop);
     g_test_add_func("/reactor/flood-does-not-fill-a-step", test_flood_does_not_fill_a_step);
+    g_test_add_func("/reactor/held-strangers-run-rarely-but-run", test_held_strangers_run_rarely_but_run);
     return g_test_run();
 }
