@@ -30,6 +30,7 @@ struct Find {
     guint deadline_timer, settle_timer;
     GSource *cancelled; /* (nullable) */
     GPtrArray *asks;    /* of Ask */
+    guint n_over;       /* so many of them, from the first one on, are answered or given up; neither is taken back */
     guint told[ROLE_MIGRATING_OUT + 1]; /* how many peers said so */
     PeersFound *found;
 };
@@ -126,8 +127,8 @@ static gboolean on_find_cancelled(GCancellable *cancellable, void *data)
 /* Completes if there is nothing to wait for; `self` may be gone afterwards. */
 static void find_review(Find *self)
 {
-    for (guint i = 0; i < self->asks->len; i++) {
-        AskState state = ((Ask *) g_ptr_array_index(self->asks, i))->state;
+    for (; self->n_over < self->asks->len; self->n_over++) {
+        AskState state = ((Ask *) g_ptr_array_index(self->asks, self->n_over))->state;
 
         if (state == ASK_WAITING || state == ASK_UNDERWAY)
             return;
