@@ -48,6 +48,15 @@ static char *text_of_peer(const char *text)
     return g_steal_pointer(&valid);
 }
 
+static gboolean has_control_characters(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (g_ascii_iscntrl(*c))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* uuid in the form that facts hold: lower case, with dashes. NULL if it is none. (transfer full) */
 static char *uuid_normalise(const char *uuid)
 {
@@ -95,11 +104,9 @@ static gboolean read_hello(sd_bus_message *message, guint32 *ret_version, HostFa
                     strlen(name), sizeof facts.name - 1);
         return FALSE;
     }
-    for (const char *c = name; *c; c++) {
-        if (g_ascii_iscntrl(*c)) {
-            g_set_error_literal(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "name in Hello has control characters");
-            return FALSE;
-        }
+    if (!*name || has_control_characters(name)) {
+        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "name in Hello %s", *name ? "has control characters" : "is empty");
+        return FALSE;
     }
     if (version == LINK_PROTOCOL_VERSION && !read_facts(message, name, &facts, error))
         return FALSE;
@@ -670,7 +677,7 @@ static GArray *read_relations(sd_bus_message *reply)
         return NULL;
     while (sd_bus_message_read(reply, "(sxx)", &name, &relation.tb_ticks.lo, &relation.tb_ticks.hi) > 0) {
         if (!interval_is_bounded(relation.tb_ticks) || strlen(name) >= sizeof relation.name ||
-            relations->len == LINK_RELATIONS_MAX)
+            has_control_characters(name) || relations->len == LINK_RELATIONS_MAX)
             return NULL;
         g_strlcpy(relation.name, name, sizeof relation.name);
         g_array_append_val(relations, relation);

@@ -379,19 +379,29 @@ static void test_malformed_facts_are_refused_by_field(void)
     pair_close(&pair);
 }
 
-/* Found by fuzzing: without a name among the facts nothing looked at the one beside them. */
-static void test_name_with_control_characters_is_refused(void)
+static void assert_name_is_refused(const char *name, const char *text)
 {
     GVariantBuilder facts;
     Pair pair;
 
     pair_open(&pair);
     g_variant_builder_init(&facts, G_VARIANT_TYPE_VARDICT);
-    assert_reply_is_error(
-        pair_raw_call(&pair, raw_hello_new(&pair, LINK_PROTOCOL_VERSION, "al\001pha", g_variant_builder_end(&facts))),
-        "org.tbsyncd1.Error.Invalid", "control characters");
+    assert_reply_is_error(pair_raw_call(&pair, raw_hello_new(&pair, LINK_PROTOCOL_VERSION, name, g_variant_builder_end(&facts))),
+                          "org.tbsyncd1.Error.Invalid", text);
     g_assert_cmpuint(pair.beta.hellos, ==, 0);
     pair_close(&pair);
+}
+
+/* Found by fuzzing: without a name among the facts nothing looked at the one beside them. */
+static void test_name_with_control_characters_is_refused(void)
+{
+    assert_name_is_refused("al\001pha", "control characters");
+}
+
+/* Found by fuzzing: it was taken for a name, and facts with it could not be sent on. */
+static void test_empty_name_is_refused(void)
+{
+    assert_name_is_refused("", "name in Hello is empty");
 }
 
 static void test_facts_of_another_host_are_refused(void)
@@ -766,8 +776,8 @@ int main(int argc, char **argv)
                     test_refused_hello_opens_nothing_and_withdraws_an_earlier_one);
     g_test_add_func("/link-service/facts-of-another-version-are-not-read", test_facts_of_another_version_are_not_read);
     g_test_add_func("/link-service/malformed-facts-are-refused-by-field", test_malformed_facts_are_refused_by_field);
-    g_test_add_func("/link-service/name-with-control-characters-is-refused",
-                    test_name_with_control_characters_is_refused);
+    g_test_add_func("/link-service/empty-name-is-refused", test_empty_name_is_refused);
+    g_test_add_func("/link-service/name-with-control-characters-is-refused", test_name_with_control_characters_is_refused);
     g_test_add_func("/link-service/facts-of-another-host-are-refused", test_facts_of_another_host_are_refused);
     g_test_add_func("/link-service/exchange-brackets-the-true-difference", test_exchange_brackets_the_true_difference);
     g_test_add_func("/link-service/find-guest-may-be-answered-later", test_find_guest_may_be_answered_later);

@@ -87,6 +87,31 @@ static void on_departure(const Departure *departure, const GError *error, void *
         g_assert_cmpint(tb_minus(departure->stop_hi, departure->stop_lo), >=, 0);
 }
 
+static void on_guests(const GArray *guests, gboolean complete, const GError *error, void *data)
+{
+    ((Answer *) data)->came = TRUE;
+    g_assert_true((guests != NULL) != (error != NULL));
+    if (error)
+        check_error(error);
+    for (guint i = 0; guests && i < guests->len; i++)
+        fuzz_check_guest(&g_array_index(guests, GuestFacts, i));
+}
+
+static void on_relations(const GArray *relations, const GError *error, void *data)
+{
+    ((Answer *) data)->came = TRUE;
+    g_assert_true((relations != NULL) != (error != NULL));
+    if (error)
+        check_error(error);
+    for (guint i = 0; relations && i < relations->len; i++) {
+        const LinkRelation *relation = &g_array_index(relations, LinkRelation, i);
+
+        g_assert_true(interval_is_bounded(relation->tb_ticks));
+        for (const char *p = relation->name; *p; p++)
+            g_assert_false(g_ascii_iscntrl(*p));
+    }
+}
+
 static void ask(FuzzBus *bus, char method, Answer *answer)
 {
     HostFacts own;
@@ -104,6 +129,12 @@ static void ask(FuzzBus *bus, char method, Answer *answer)
         break;
     case 'F':
         r = link_call_find_guest(bus->client, UUID, 60000, on_find, answer, NULL);
+        break;
+    case 'L':
+        r = link_call_list_guests(bus->client, 60000, on_guests, answer, NULL);
+        break;
+    case 'R':
+        r = link_call_relations(bus->client, 60000, on_relations, answer, NULL);
         break;
     default:
         r = link_call_departure(bus->client, UUID, 60000, on_departure, answer, NULL);

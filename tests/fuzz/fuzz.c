@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,15 @@ static GLogWriterOutput drop_log(GLogLevelFlags level, const GLogField *fields, 
     return G_LOG_WRITER_HANDLED;
 }
 
+/* g_error() ends by SIGTRAP, of which libFuzzer knows nothing: it would not keep the input. */
+static void on_trap(int number)
+{
+    abort();
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    signal(SIGTRAP, on_trap);
     g_log_set_writer_func(drop_log, NULL, NULL);
     g_log_set_always_fatal(G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL);
     return 0;
