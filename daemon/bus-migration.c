@@ -152,18 +152,18 @@ static void emit_changes(const BusMigrations *self, const char *path, const Migr
 }
 
 /* before == NULL: it is new; now == NULL: it is gone. */
-static void emit(const BusMigrations *self, const Migration *before, const Migration *now)
+static void emit(const BusMigrations *self, const char *id, const Migration *before, const Migration *now)
 {
     char *path = NULL;
 
-    if (!self->bus || sd_bus_path_encode(PREFIX, before ? before->id : now->id, &path) < 0)
+    if (!self->bus || sd_bus_path_encode(PREFIX, id, &path) < 0)
         return;
     if (!before)
         sd_bus_emit_object_added(self->bus, path);
-    else if (!now)
-        sd_bus_emit_interfaces_removed(self->bus, path, INTERFACE, NULL);
-    else
+    else if (now)
         emit_changes(self, path, before, now);
+    else
+        sd_bus_emit_interfaces_removed(self->bus, path, INTERFACE, NULL);
     free(path);
 }
 
@@ -185,7 +185,7 @@ static void drop(BusMigrations *self, guint at)
 {
     Migration *gone = g_ptr_array_steal_index(self->migrations, at);
 
-    emit(self, gone, NULL);
+    emit(self, gone->id, gone, NULL);
     migration_free(gone);
 }
 
@@ -211,12 +211,12 @@ static void put(BusMigrations *self, const char *id, JsonObject *record)
         make_place(self);
         at = position(self, id, &found);
         g_ptr_array_insert(self->migrations, (int)at, now);
-        emit(self, NULL, now);
+        emit(self, id, NULL, now);
         return;
     }
     before = self->migrations->pdata[at];
     self->migrations->pdata[at] = now;
-    emit(self, before, now);
+    emit(self, id, before, now);
     migration_free(before);
 }
 
