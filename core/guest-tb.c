@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest-tb.h"
 
-/* What the guest's timebase counts while that of its host advances by `host_ticks`; none of it is negative, since a guest that
- * is stopped counts nothing. One tick more: both readings are floors. */
-static Interval guest_ticks_of(const GuestTbQuery *q, Interval host_ticks)
+/* The most that the guest's timebase counts while that of its host advances by `host_ticks`: nothing where that is negative,
+ * since it is stopped then. One tick more: both readings are floors. */
+static int64_t most_ticks(const GuestTbQuery *q, int64_t host_ticks)
 {
-    Interval ran = interval_of(host_ticks.lo > 0 ? host_ticks.lo : 0, host_ticks.hi > 0 ? host_ticks.hi : 0);
-    Interval guest = interval_scale(ran, (int64_t)GUEST_TB_HZ, (int64_t)q->host_hz);
-    int64_t slack = mul_div_ceil(guest.hi, q->rate_ppb, NS_PER_S) + (ran.hi > 0);
+    int64_t guest_ticks = mul_div_ceil(host_ticks, (int64_t)GUEST_TB_HZ, (int64_t)q->host_hz);
 
-    guest = interval_widen(guest, slack);
-    return interval_of(guest.lo > 0 ? guest.lo : 0, guest.hi);
+    return host_ticks > 0 ? int64_add(guest_ticks, mul_div_ceil(guest_ticks, q->rate_ppb, NS_PER_S) + 1) : 0;
 }
 
 GuestTbBounds guest_tb_at_stop(const GuestTbQuery *q)
 {
-    Interval ran = guest_ticks_of(q, interval_of(tb_minus(q->lo, q->reading.host_hi), tb_minus(q->hi, q->reading.host_lo)));
-
-    return (GuestTbBounds){ tb_plus(q->reading.guest, ran.lo), tb_plus(q->reading.guest, ran.hi) };
+    return (GuestTbBounds){ q->reading.guest, tb_plus(q->reading.guest, most_ticks(q, tb_minus(q->limit, q->reading.host_lo))) };
 }
 
 GuestTbBounds guest_tb_at_start(const GuestTbQuery *q)
 {
-    Interval ran = guest_ticks_of(q, interval_of(tb_minus(q->reading.host_lo, q->hi), tb_minus(q->reading.host_hi, q->lo)));
-
-    return (GuestTbBounds){ tb_plus(q->reading.guest, -ran.hi), tb_plus(q->reading.guest, -ran.lo) };
+    return (GuestTbBounds){ tb_plus(q->reading.guest, -most_ticks(q, tb_minus(q->reading.host_hi, q->limit))), q->reading.guest };
 }
 
 Interval guest_tb_moved(const GuestTbBounds *stop, const GuestTbBounds *start)

@@ -21,9 +21,11 @@ typedef struct GuestTbReading {
     TbTicks host_lo, host_hi; /* ... at some instant between these two of its host's */
 } GuestTbReading;
 
+/* QEMU's virtual clock stops some time before the STOP event is stamped, and starts some time after RESUME was (QEMU
+ * softmmu/cpus.c, do_vm_stop and vm_prepare_start; pausing vCPUs takes ms on a busy machine). So only one side of each instant is known. */
 typedef struct GuestTbQuery {
     GuestTbReading reading;
-    TbTicks lo, hi;       /* the instant that is asked for, on the same host's timebase */
+    TbTicks limit;        /* on the same host's timebase: when it had surely stopped, or had surely not yet started */
     uint64_t host_hz;     /* 1 .. 10^12 */
     uint32_t rate_ppb;    /* by how much the monotonic clock may run faster or slower than the host's timebase */
 } GuestTbQuery;
@@ -32,11 +34,11 @@ typedef struct GuestTbBounds {
     TbTicks lo, hi; /* of the guest's timebase */
 } GuestTbBounds;
 
-/* At the stop, which lies in [lo, hi]. The guest ran from the reading to it, or had stopped and was not started before the
+/* At the stop, which was not after `limit`. The guest ran from the reading to it, or had stopped and was not started before the
  * reading. */
 GuestTbBounds guest_tb_at_stop(const GuestTbQuery *query);
 
-/* At the start, which lies in [lo, hi]. The guest ran from it to the reading, or the reading came first and it was
+/* At the start, which was not before `limit`. The guest ran from it to the reading, or the reading came first and it was
  * stopped all the while. */
 GuestTbBounds guest_tb_at_start(const GuestTbQuery *query);
 

@@ -81,8 +81,7 @@ static Interval moved_as_seen(const AuditSubject *subject, const Departure *depa
                               JsonObject *object)
 {
     GuestTbQuery query = { .reading = arrival->guest,
-                           .lo = arrival->run_lo,
-                           .hi = arrival->run_hi,
+                           .limit = arrival->run_lo,
                            .host_hz = subject->timebase_hz,
                            .rate_ppb = RELATION_TOD_DRIFT_PPB_DEFAULT };
     GuestTbBounds start;

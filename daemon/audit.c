@@ -326,7 +326,9 @@ static void take_qemu_resume(Open *open, const GuestEvent *event)
 
     if (!stamp_clock_place(open->audit->params.stamps, event->qemu_real_ns, &bounds))
         return;
-    open->arrival = (Arrival){ .run_lo = bounds.lo, .run_hi = bounds.hi, .precise = TRUE };
+    open->arrival.run_lo = bounds.lo;
+    open->arrival.run_hi = bounds.hi;
+    open->arrival.precise = TRUE;
 }
 
 static void on_arrived(Open *open)

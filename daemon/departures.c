@@ -238,8 +238,7 @@ Departure departures_get(const Departures *departures, const char *uuid)
 {
     const Watch *watch = g_hash_table_lookup(departures->watches, uuid);
     Departure departure = watch ? watch->departure : (Departure){ .state = DEPARTURE_UNKNOWN };
-    GuestTbQuery query = { .lo = departure.stop_lo,
-                           .hi = departure.stop_hi,
+    GuestTbQuery query = { .limit = departure.stop_hi,
                            .host_hz = stamp_clock_frequency_hz(departures->stamps),
                            .rate_ppb = RELATION_TOD_DRIFT_PPB_DEFAULT };
 

@@ -27,6 +27,7 @@ typedef struct Fixture {
     guint64 guest_ticks; /* it started with that; 0: QEMU does not tell */
     TbTicks resumed;
     guint read;
+    gboolean libvirt_first; /* its word comes before QEMU's own, on another connection */
 } Fixture;
 
 typedef struct Read {
@@ -334,6 +335,8 @@ static JsonNode *audit_of_guest(Fixture *f, guint64 stop, guint64 here)
     f->departure.guest_known = stop > 0;
     f->departure.guest_tb = (GuestTbBounds){ tb_ticks(stop), tb_ticks(stop) };
     resume.qemu_real_ns = resume_now(f);
+    if (f->libvirt_first)
+        event(f, GUEST_EVENT_RESUMED_CPUS);
     audit_event(f->audit, &resume);
     event(f, GUEST_EVENT_RESUMED_CPUS);
     wait_until_closed(f);
@@ -363,6 +366,16 @@ static void test_guests_own_timebase_is_held_against_the_prediction(Fixture *f, 
     g_assert_cmpint(json_object_get_int_member(figures, "moved_lo_ticks"), ==, 0); /* as QEMU does */
     g_assert_cmpint(json_object_get_int_member(figures, "moved_hi_ticks"), ==, 0);
     g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+}
+
+static void test_late_stamp_of_qemu_leaves_the_reading(Fixture *f, gconstpointer data)
+{
+    g_autoptr(JsonNode) node = NULL;
+
+    f->libvirt_first = TRUE;
+    node = audit_of_guest(f, STOP, STOP);
+    g_assert_true(json_object_get_boolean_member(figures_of(node), "guest_as_predicted"));
+    g_assert_cmpstr(json_object_get_string_member(figures_of(node), "start_from"), ==, "qemu");
 }
 
 /* It saw 10 s more than QEMU gives: the guest is believed. */
@@ -637,6 +650,7 @@ int main(int argc, char **argv)
     ADD("arrival-completes-the-record", test_arrival_completes_the_record);
     ADD("figures-contain-the-truth", test_figures_contain_the_truth);
     ADD("guests-own-timebase-is-held-against-the-prediction", test_guests_own_timebase_is_held_against_the_prediction);
+    ADD("late-stamp-of-qemu-leaves-the-reading", test_late_stamp_of_qemu_leaves_the_reading);
     ADD("guest-that-moved-otherwise-is-believed", test_guest_that_moved_otherwise_is_believed);
     ADD("guest-that-went-back-is-said-to", test_guest_that_went_back_is_said_to);
     ADD("unknown-timebase-of-a-guest-has-a-reason", test_unknown_timebase_of_a_guest_has_a_reason);
