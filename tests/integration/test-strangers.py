@@ -6,11 +6,15 @@ None of them gets a byte of D-Bus, each leaves one line in the log, with the rea
 against the same listener in one process, and the other direction: a server that is not who it should be.
 """
 
+import contextlib
 import pathlib
 import re
 import socket
 import ssl
+import struct
 import sys
+import threading
+import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent), str(pathlib.Path(__file__).parent)]
 from ctl_tap import contains, equal, main  # noqa: E402
@@ -167,6 +171,65 @@ def test_silence():
         with socket.create_connection(("127.0.0.1", door.beta.port), timeout=READ_PATIENCE_S) as link:
             door.check(link.recv(4096), "time limit")
     with_door(check)
+
+
+FLOOD = 10000
+RSS_MAY_GROW = 0.05
+
+
+def rss_kb(host):
+    status = pathlib.Path(f"/proc/{host.daemon.pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+def knock(beta, times):
+    """Three kinds by turns: no TLS, a hello that breaks off, a connection that is reset."""
+    for i in range(times):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", beta.port), timeout=READ_PATIENCE_S) as link:
+            if i % 3 == 0:
+                link.sendall(HELLO)
+                link.recv(64)
+            elif i % 3 == 1:
+                link.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+            else:
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def count_refused(beta):
+    return len(refusals(beta)) + sum(int(number) for number in re.findall(r"(\d+) more refused connections were not logged", beta.log()))
+
+
+def slowest(beta, hooks, go_on):
+    """The 99th of 100 hooks, each allowed, in ms."""
+    took_ms = []
+    while len(took_ms) < hooks or go_on():
+        start = time.monotonic()
+        equal(beta.hook(), (0, []))
+        took_ms.append((time.monotonic() - start) * 1000)
+    return sorted(took_ms)[len(took_ms) * 99 // 100 - 1], len(took_ms)
+
+
+def test_ten_thousand_strangers_leave_memory_flat_and_links_alone():
+    with Lab() as lab:
+        alpha, beta = lab.pair()
+        beta.await_linked("alpha")
+        alpha.await_log("connected to libvirt")
+        await_that("the source is found", lambda: beta.hook() == (0, []))
+        quiet_ms, _ = slowest(beta, 50, lambda: False)
+        knock(beta, FLOOD // 10)
+        before_kb = rss_kb(beta)
+        flood = threading.Thread(target=knock, args=(beta, FLOOD))
+        flood.start()
+        flood_ms, hooks = slowest(beta, 10, flood.is_alive)
+        flood.join()
+        equal(beta.is_linked("alpha"), True)
+        after_kb = rss_kb(beta)
+        print(f"# p99 of a hook: {quiet_ms:.0f} ms, {flood_ms:.0f} ms among strangers ({hooks} hooks); RSS {before_kb} kB, then {after_kb} kB")
+        assert after_kb < before_kb * (1 + RSS_MAY_GROW), (before_kb, after_kb)
+        assert len(refusals(beta)) < FLOOD / 10, "the log is flooded"
+        # the next one that is logged tells how many were not
+        await_that("all were seen", lambda: knock(beta, 1) or count_refused(beta) >= FLOOD * 11 // 10)
+        equal(beta.log().count("link lost"), 0)
 
 
 def test_peer_is_let_in():
