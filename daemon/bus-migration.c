@@ -2,7 +2,8 @@
 /* org.tbsyncd1.Migration: one object for each of the newest records of the ledger.
  *
  * The ledger tells of each record that it stores. What the bus shows of it is kept here, so that nobody who asks for all objects
- * makes us read files, and so that only what differs is signalled.
+ * makes us read files, and so that only what differs is signalled. Records of before the start are read when somebody asks for the
+ * first time: reading them takes longer than a start and a first verdict may.
  */
 #include "bus-private.h"
 
@@ -25,6 +26,7 @@ typedef struct Migration {
 struct BusMigrations {
     Ledger *ledger;
     GPtrArray *migrations; /* of Migration, oldest first */
+    gboolean loaded;       /* those of before the start are among them */
     sd_bus *bus;           /* (nullable) */
 };
 
@@ -175,7 +177,7 @@ static guint position(const BusMigrations *self, const char *id, gboolean *ret_f
     guint at = self->migrations->len;
     int order = 1;
 
-    while (at > 0 && (order = strcmp(((Migration *)self->migrations->pdata[at - 1])->id, id)) > 0)
+    while (at > 0 && (order = ledger_compare_ids(((Migration *)self->migrations->pdata[at - 1])->id, id)) > 0)
         at--;
     *ret_found = at > 0 && order == 0;
     return *ret_found ? at - 1 : at;
@@ -235,17 +237,21 @@ static void on_record(const char *id, JsonObject *record, void *data)
         drop(self, at);
 }
 
-static void load(BusMigrations *self)
+/* The newest first, as many as there is place for beside those that were told of. Nothing is signalled: they were there all the time. */
+static void load_once(BusMigrations *self)
 {
-    g_autoptr(GPtrArray) ids = ledger_ids(self->ledger, BUS_MIGRATIONS_MAX);
+    g_autoptr(GPtrArray) ids = self->loaded ? g_ptr_array_new() : ledger_ids(self->ledger, BUS_MIGRATIONS_MAX);
     g_autoptr(JsonParser) parser = json_parser_new();
 
-    for (guint i = ids->len; i-- > 0;) {
-        g_autofree char *text = ledger_get(self->ledger, ids->pdata[i], NULL);
+    self->loaded = TRUE;
+    for (guint i = 0; i < ids->len && self->migrations->len < BUS_MIGRATIONS_MAX; i++) {
+        gboolean found;
+        guint at = position(self, ids->pdata[i], &found);
+        g_autofree char *text = found ? NULL : ledger_get(self->ledger, ids->pdata[i], NULL);
         JsonObject *record = text ? json_text_parse_object(parser, text, strlen(text), NULL) : NULL;
 
         if (record)
-            put(self, ids->pdata[i], record);
+            g_ptr_array_insert(self->migrations, (int)at, migration_new(ids->pdata[i], record));
     }
 }
 
@@ -288,6 +294,10 @@ static int on_find(sd_bus *bus, const char *path, const char *interface, void *d
     if (r > 0) {
         guint at = position(self, id, &found);
 
+        if (!found) { /* what was just stored is found, and signalled without reading anything */
+            load_once(self);
+            at = position(self, id, &found);
+        }
         if (found)
             *ret_found = self->migrations->pdata[at];
     }
@@ -298,10 +308,14 @@ static int on_find(sd_bus *bus, const char *path, const char *interface, void *d
 static int on_enumerate(sd_bus *bus, const char *prefix, void *data, char ***ret_nodes, sd_bus_error *e)
 {
     BusMigrations *self = data;
-    guint n = self->migrations->len;
-    char **nodes = calloc(n + 1, sizeof *nodes); /* freed by sd-bus */
-    int r = nodes ? 0 : -ENOMEM;
+    char **nodes;
+    guint n;
+    int r;
 
+    load_once(self);
+    n = self->migrations->len;
+    nodes = calloc(n + 1, sizeof *nodes); /* freed by sd-bus */
+    r = nodes ? 0 : -ENOMEM;
     for (guint i = 0; r >= 0 && i < n; i++)
         r = sd_bus_path_encode(PREFIX, ((Migration *)self->migrations->pdata[i])->id, &nodes[i]);
     if (r < 0) {
@@ -322,7 +336,6 @@ BusMigrations *bus_migrations_new(Ledger *ledger)
 
     self->ledger = ledger;
     self->migrations = g_ptr_array_new_with_free_func(migration_free);
-    load(self);
     ledger_watch(ledger, on_record, self);
     return self;
 }

@@ -257,12 +257,16 @@ static guint64 sequence_of(const char *id)
                : 0;
 }
 
+int ledger_compare_ids(const char *a, const char *b)
+{
+    guint64 m = sequence_of(a), n = sequence_of(b);
+
+    return m != n ? (m > n) - (m < n) : strcmp(a, b);
+}
+
 static int compare_ids(gconstpointer a, gconstpointer b)
 {
-    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
-    guint64 m = sequence_of(x), n = sequence_of(y);
-
-    return m != n ? (m > n) - (m < n) : strcmp(x, y);
+    return ledger_compare_ids(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* New ids are the highest ones: nothing is moved for them. */

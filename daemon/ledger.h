@@ -56,6 +56,9 @@ gboolean ledger_put_finish(Ledger *ledger, GAsyncResult *result, GError **error)
 /* How many writes failed and wait for another try: see the top. */
 guint ledger_unwritten(const Ledger *ledger);
 
+/* The order of two ids: < 0 if `a` is the older one. */
+int ledger_compare_ids(const char *a, const char *b);
+
 /* Newest first, in the order of ledger_new_id(), `limit` at most (0 = all); (transfer container): array of borrowed ids. */
 GPtrArray *ledger_ids(const Ledger *ledger, guint limit);
 
