@@ -295,17 +295,52 @@ static void test_record_that_the_ledger_drops_is_removed(Fixture *f, gconstpoint
     g_assert_cmpuint(count_objects(f), ==, 2);
 }
 
+static void start_again(Fixture *f)
+{
+    bus_migrations_free(f->migrations);
+    sd_source_remove(f->source);
+    sd_bus_flush_close_unref(f->bus);
+    f->bus = NULL;
+    ledger_free(f->ledger); /* all is written */
+    open_ledger(f, 1000);
+    f->migrations = bus_migrations_new(f->ledger);
+    open_bus(f);
+}
+
+/* Seen by what is written past the ledger after the start: it is what is shown. */
+static void test_records_of_before_are_read_when_asked_for(Fixture *f, gconstpointer data)
+{
+    g_autofree char *path = g_strdup_printf("%s/migrations/m1.json", f->directory);
+    g_autoptr(GVariant) dict = NULL;
+
+    put_state(f, "m1", "planned");
+    start_again(f);
+    g_assert_true(g_file_set_contents(path, "{\"state\":\"completed\"}", -1, NULL));
+    put_state(f, "m2", "planned");
+    barrier(f);
+    g_assert_cmpstr(signal_nth(f, f->signals->len - 1), ==, "InterfacesAdded m2");
+    dict = properties(f, "m1");
+    assert_string(dict, "State", "completed");
+    g_assert_cmpuint(count_objects(f), ==, 2);
+}
+
+static void test_records_are_in_the_order_of_their_numbers(Fixture *f, gconstpointer data)
+{
+    for (guint i = 1; i <= BUS_MIGRATIONS_MAX + 1; i++) { /* each with an earlier time than the one before */
+        g_autofree char *id = g_strdup_printf("%08uT000000.000000Z-5a5a5a5a-%u", 20231114 - i, i);
+
+        put_state(f, id, "completed");
+    }
+    barrier(f);
+    g_assert_cmpstr(signal_nth(f, BUS_MIGRATIONS_MAX), ==, "InterfacesRemoved 20231113T000000.000000Z-5a5a5a5a-1");
+}
+
 static void test_records_of_before_are_objects_whatever_they_hold(Fixture *f, gconstpointer data)
 {
     g_autoptr(GVariant) dict = NULL;
 
     put(f, "m1", "{\"state\":5,\"name\":[],\"findings\":{},\"plan\":[1],\"audit\":null,\"events\":[7],\"asked_real_ns\":\"x\"}");
-    bus_migrations_free(f->migrations);
-    sd_source_remove(f->source);
-    sd_bus_flush_close_unref(f->bus);
-    f->bus = NULL;
-    f->migrations = bus_migrations_new(f->ledger);
-    open_bus(f);
+    start_again(f);
     dict = properties(f, "m1");
     assert_string(dict, "State", "");
     assert_string(dict, "Guest", "");
@@ -342,6 +377,8 @@ int main(int argc, char **argv)
     ADD("oldest-makes-place-and-those-under-way-stay", 0, test_oldest_makes_place_and_those_under_way_stay);
     ADD("all-under-way-are-bounded-too", 0, test_all_under_way_are_bounded_too);
     ADD("record-that-the-ledger-drops-is-removed", 2, test_record_that_the_ledger_drops_is_removed);
+    ADD("records-of-before-are-read-when-asked-for", 0, test_records_of_before_are_read_when_asked_for);
+    ADD("records-are-in-the-order-of-their-numbers", 0, test_records_are_in_the_order_of_their_numbers);
     ADD("records-of-before-are-objects-whatever-they-hold", 0, test_records_of_before_are_objects_whatever_they_hold);
     ADD("changes-without-a-bus-are-seen-on-the-next-one", 0, test_changes_without_a_bus_are_seen_on_the_next_one);
     return g_test_run();
