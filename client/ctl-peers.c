@@ -14,7 +14,8 @@
 const char ctl_peers_help[] =
     "Shows each peer: its link, and the bounds within which its timebase and time of day minus those of this host are now.\n"
     "With PEER only that one. RELATION is none, ok, stepped (a clock was stepped; a new relation is being made) or\n"
-    "invalid (the peer's answers contradict themselves); stored if it rests on exchanges from before tbsyncd was started. Why a peer is not linked stands below the table.\n"
+    "invalid (the peer's answers contradict themselves); stored if it rests on exchanges from before tbsyncd was started.\n"
+    "Why a peer is not linked stands below the table.\n"
     "\n"
     "--history draws instead, for each peer, how the bounds on its timebase went over the last day: how far the interval is from the\n"
     "straight line of a steady drift, which is told beside it. It needs a UTF-8 terminal, or --ascii.\n";
