@@ -26,6 +26,7 @@ LIBVIRT = """set -e
 modprobe kvm_hv
 usermod -a -G libvirt tbsyncd
 cat >>/etc/libvirt/libvirtd.conf <<'CONF'
+host_uuid_source = "machine-id"
 unix_sock_group = "libvirt"
 unix_sock_rw_perms = "0770"
 auth_unix_ro = "none"
@@ -139,6 +140,7 @@ def check_audit(tap, audit, seen):
 
 
 def check_refusal(tap, left, right):
+    """Offline: both are POWER9 hosts, and neither can run such a guest."""
     define(left, "newer", "<model>power10</model>")
     status, text = migrate(left, "newer", right, "--offline --persistent")
     tap.ok(status != 0 and "tbsync" in text and "power10" in text,
@@ -210,6 +212,8 @@ def story(tap, timer, share):
             facts = machine.json("tbsyncctl facts --json")
             tap.ok(facts["kvm"] == "hv" and facts["tb_offset"] and not facts["simulated"],
                    f"{machine.name}: a KVM HV host that takes offsets", facts)
+            tap.ok(hosts.doctor(machine) == (0, set()), f"{machine.name}: tbsyncctl doctor finds nothing wrong",
+                   machine.run("tbsyncctl doctor")[1])
         check_migration(tap, timer, left, right)
         check_refusal(tap, left, right)
         right.must("virsh -q destroy moves")

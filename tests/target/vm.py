@@ -192,7 +192,7 @@ class Pseries(Machine):
                 raise VmError(f"{self.name}: waited {patience_s} s in vain for {what}\n{self.console()[-1500:]}")
             time.sleep(pause_s)
 
-    def agent(self, timeout_s=30):
+    def agent(self, timeout_s=180):
         agent = Socket(self.state / "agent.sock", timeout_s)
         number = time.monotonic_ns() & 0x7FFFFFFF
         agent.send("guest-sync", id=number)
