@@ -38,8 +38,9 @@ migrate_tls_x509_verify = 0
 CONF
 mkdir -p /var/lib/libvirt/images
 cp /share/vmlinux /share/guest.img /var/lib/libvirt/images/
-systemctl stop libvirtd.service
-systemctl enable --now libvirtd.socket libvirtd-ro.socket libvirtd-tls.socket
+# with its sockets: a client of the boot would start it again before libvirtd-tls.socket listens
+systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd.service
+systemctl enable --now libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd-tls.socket
 systemctl start libvirtd
 """
 # what TCG cannot give a nested guest is said to be broken
