@@ -159,7 +159,9 @@ const FindingCodeWords finding_codes[FINDING_CODE_COUNT] = {
     [FINDING_SOURCE_UNKNOWN] = {
         "source-unknown",
         "No peer answered that it is migrating this guest out. Without the source neither the guest's state "
-        "nor the relation of the clocks is known. SourceUnknown= in [Policy] decides what that means."
+        "nor the relation of the clocks is known. A host that only has the guest's definition is taken for the source of an "
+        "offline migration, but not while another peer cannot be asked: that one may run the guest. "
+        "SourceUnknown= in [Policy] decides what all this means."
     },
     [FINDING_SOURCE_AMBIGUOUS] = {
         "source-ambiguous",

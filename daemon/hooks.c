@@ -237,6 +237,13 @@ static GStrv names_of(const GPtrArray *names)
     return g_strv_builder_end(builder);
 }
 
+/* ACTIVE: runs there, but is not being migrated out: it cannot be what libvirt sends us. INACTIVE: moved offline, or a definition
+ * that was left behind when the guest went to a host that cannot be asked now; nothing that libvirt gives us tells these two apart. */
+static gboolean is_source(const PeersFound *found)
+{
+    return found->peer && (found->role == ROLE_MIGRATING_OUT || (found->role == ROLE_INACTIVE && found->unreachable->len == 0));
+}
+
 static void on_found(GObject *source, GAsyncResult *result, void *data)
 {
     g_autoptr(GTask) task = data;
@@ -253,8 +260,7 @@ static void on_found(GObject *source, GAsyncResult *result, void *data)
         decide_without_source(task, FINDING_SOURCE_AMBIGUOUS);
         return;
     }
-    if (!found || !found->peer || found->role == ROLE_ABSENT || found->role == ROLE_ACTIVE) {
-        /* ACTIVE: runs there, but is not being migrated out: it cannot be what libvirt sends us. */
+    if (!found || !is_source(found)) {
         decide_without_source(task, FINDING_SOURCE_UNKNOWN);
         return;
     }

@@ -260,6 +260,25 @@ static void test_offline_migration_needs_no_relation(Fixture *f, gconstpointer d
     g_assert_false(answer->c.has_relation);
 }
 
+/* gamma had the guest once and kept its definition; alpha, which cannot be asked, may well run it now. */
+static void test_old_definition_is_no_source_while_a_peer_is_missing(Fixture *f, gconstpointer data)
+{
+    g_autoptr(HookAnswer) answer = NULL, allowed = NULL;
+
+    f->gamma.role = ROLE_INACTIVE;
+    f->alpha.answer = ANSWER_ERROR;
+    answer = ask(f);
+    g_assert_cmpint(answer->verdict.decision, ==, DECISION_BLOCK);
+    g_assert_true(has_finding(answer, FINDING_SOURCE_UNKNOWN, SEVERITY_BLOCK));
+    g_assert_true(has_finding(answer, FINDING_PEER_UNREACHABLE, SEVERITY_WARN));
+    g_assert_false(answer->c.has_source);
+
+    f->beta.config.policy.source_unknown_blocks = false;
+    allowed = ask(f);
+    g_assert_cmpint(allowed->verdict.decision, ==, DECISION_ALLOW);
+    g_assert_true(has_finding(allowed, FINDING_SOURCE_UNKNOWN, SEVERITY_WARN));
+}
+
 static void test_peer_that_cannot_answer_is_named(Fixture *f, gconstpointer data)
 {
     g_autoptr(HookAnswer) answer = NULL;
@@ -354,6 +373,7 @@ int main(int argc, char **argv)
         test_guest_that_merely_runs_elsewhere_is_no_source);
     ADD("two-sources-are-ambiguous", test_two_sources_are_ambiguous);
     ADD("offline-migration-needs-no-relation", test_offline_migration_needs_no_relation);
+    ADD("old-definition-is-no-source-while-a-peer-is-missing", test_old_definition_is_no_source_while_a_peer_is_missing);
     ADD("peer-that-cannot-answer-is-named", test_peer_that_cannot_answer_is_named);
     ADD("silent-peer-does-not-outlast-the-deadline",
         test_silent_peer_does_not_outlast_the_deadline);
