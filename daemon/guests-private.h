@@ -56,11 +56,12 @@ typedef struct GuestsFound {
 void *guests_ask_new(GuestsConn *conn, const char *guest);
 void guests_ask_free(void *input);
 
-/* CallRun: GuestsHostAnswer, GuestsFound, GuestFacts (all g_free()), GArray of GuestFacts. */
+/* CallRun: GuestsHostAnswer, GuestsFound, GuestFacts (all g_free()), GArray of GuestFacts, GStrv. */
 void *guests_ask_host(void *input, GError **error);
 void *guests_ask_find(void *input, GError **error);
 void *guests_ask_lookup(void *input, GError **error);
 void *guests_ask_list(void *input, GError **error);
+void *guests_ask_uuids(void *input, GError **error);
 
 /* CallRun on a UUID: tells QEMU "info registers", over a connection that may write. Returns a token, g_free(). */
 void *guests_ask_sync(void *input, GError **error);

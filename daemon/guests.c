@@ -709,20 +709,27 @@ static void domain_read_or_name(virDomainPtr domain, GuestFacts *ret)
         FACT_SET(ret, GUEST_UUID);
 }
 
-void *guests_ask_list(void *data, GError **error)
+/* Returns how many; -1 with *error set. *ret: each to be freed, and the array by free(). */
+static int ask_domains(AskInput *input, virDomainPtr **ret, GError **error)
 {
-    AskInput *input = data;
-    virDomainPtr *domains = NULL;
-    GArray *guests;
     int n;
 
     if (!ask_connect(input, error))
-        return NULL;
-    n = virConnectListAllDomains(input->handle, &domains, 0);
-    if (n < 0) {
+        return -1;
+    n = virConnectListAllDomains(input->handle, ret, 0);
+    if (n < 0)
         take_libvirt_error(error, "cannot list the guests of this host");
+    return n;
+}
+
+void *guests_ask_list(void *data, GError **error)
+{
+    virDomainPtr *domains = NULL;
+    int n = ask_domains(data, &domains, error);
+    GArray *guests;
+
+    if (n < 0)
         return NULL;
-    }
     guests = g_array_new(FALSE, FALSE, sizeof(GuestFacts));
     for (int i = 0; i < n; i++) {
         GuestFacts facts;
@@ -735,4 +742,23 @@ void *guests_ask_list(void *data, GError **error)
     }
     free(domains);
     return guests;
+}
+
+void *guests_ask_uuids(void *data, GError **error)
+{
+    virDomainPtr *domains = NULL;
+    int n = ask_domains(data, &domains, error);
+    g_autoptr(GStrvBuilder) uuids = g_strv_builder_new();
+
+    if (n < 0)
+        return NULL;
+    for (int i = 0; i < n; i++) {
+        char uuid[VIR_UUID_STRING_BUFLEN];
+
+        if (virDomainGetUUIDString(domains[i], uuid) == 0)
+            g_strv_builder_add(uuids, uuid);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return g_strv_builder_end(uuids);
 }

@@ -7,7 +7,8 @@
  * included, run in threads of their own (guests-calls.h) that see only copies, each with a deadline; a late answer is
  * discarded and the number of outstanding calls is bounded. libvirt's default event implementation is on the
  * default GMainContext (libvirt src/util/vireventglib.c), which must be the daemon's; it is registered once per process, the
- * one thing here that two Guests share. Nothing here lists domains except guests_list_async(), which no hook path may call.
+ * one thing here that two Guests share. Nothing here lists domains except guests_list_async() and guests_uuids_async(), which no
+ * hook path may call.
  * Callbacks run in the main loop and must not free the Guests. Main thread only.
  */
 
@@ -121,3 +122,8 @@ gboolean guests_read_timebase_finish(GAsyncResult *result, GuestTimebase *ret, G
 void guests_list_async(Guests *guests, guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
                        void *data);
 GArray *guests_list_finish(Guests *guests, GAsyncResult *result, GError **error);
+
+/* The UUIDs of all domains, defined or running: one call to libvirt, however many they are. (transfer full) NULL-terminated. */
+void guests_uuids_async(Guests *guests, guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
+                        void *data);
+GStrv guests_uuids_finish(Guests *guests, GAsyncResult *result, GError **error);

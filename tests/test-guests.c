@@ -207,6 +207,23 @@ static void test_list_has_every_guest(void)
     world_close(&world);
 }
 
+static void test_uuids_are_those_of_every_guest(void)
+{
+    World world;
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) uuids = NULL;
+    GAsyncResult *result = NULL;
+
+    world_open(&world, TEST_URI, FALSE, 0);
+    wait_for_state(&world, GUESTS_UP);
+    guests_uuids_async(world.guests, 60000, NULL, keep_result, &result);
+    uuids = guests_uuids_finish(world.guests, wait_for_result(&result), &error);
+    g_assert_no_error(error);
+    g_assert_cmpstrv(uuids, ((const char *const[]){ TEST_UUID, NULL }));
+    g_object_unref(result);
+    world_close(&world);
+}
+
 static void test_events_name_guest_and_cause(void)
 {
     World world;
@@ -551,6 +568,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guests/find-tells-active-from-absent", test_find_tells_active_from_absent);
     g_test_add_func("/guests/lookup-takes-name-or-uuid", test_lookup_takes_name_or_uuid);
     g_test_add_func("/guests/list-has-every-guest", test_list_has_every_guest);
+    g_test_add_func("/guests/uuids-are-those-of-every-guest", test_uuids_are_those_of_every_guest);
     g_test_add_func("/guests/events-name-guest-and-cause", test_events_name_guest_and_cause);
     g_test_add_func("/guests/registers-are-synced-after-each-start",
                     test_registers_are_synced_after_each_start);
