@@ -271,6 +271,21 @@ static int on_list_guests(sd_bus_message *call, void *data, sd_bus_error *ret_er
     return 1; /* answered by link_service_reply_guests() */
 }
 
+/* Nobody waits for an answer. Of malformed marks nothing is kept, the last ones included: any guest may be there then. */
+static int on_tell_guests(sd_bus_message *call, void *data, sd_bus_error *ret_error)
+{
+    LinkService *self = data;
+    GuestMarks *marks = NULL;
+
+    if (guest_marks_read(call, &marks) < 0)
+        g_debug("peer %s: malformed TellGuests", self->peer_name);
+    if (self->ops->guests_told)
+        self->ops->guests_told(marks, self->data);
+    else
+        guest_marks_free(marks);
+    return 1;
+}
+
 static int on_get_relations(sd_bus_message *call, void *data, sd_bus_error *ret_error)
 {
     LinkService *self = data;
@@ -307,6 +322,8 @@ static const sd_bus_vtable link_vtable[] = {
                             on_get_departure, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListGuests", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", guests, "b", complete),
                             on_list_guests, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("TellGuests", SD_BUS_ARGS("au", marks, "b", complete), SD_BUS_NO_RESULT, on_tell_guests,
+                            SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_METHOD_NO_REPLY),
     SD_BUS_METHOD_WITH_ARGS("GetRelations", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sxx)", relations), on_get_relations,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
@@ -706,4 +723,16 @@ int link_call_relations(sd_bus *bus, guint deadline_ms, LinkRelationsDone done, 
     int r = link_call_new(bus, "GetRelations", &message);
 
     return r < 0 ? r : link_call_send(bus, message, &call, ret_slot);
+}
+
+int link_tell_guests(sd_bus *bus, const GuestMarks *marks)
+{
+    g_autoptr(sd_bus_message) message = NULL;
+    int r = link_call_new(bus, "TellGuests", &message);
+
+    if (r >= 0)
+        r = sd_bus_message_set_expect_reply(message, 0);
+    if (r >= 0)
+        r = guest_marks_append(message, marks);
+    return r < 0 ? r : sd_bus_send(bus, message, NULL);
 }

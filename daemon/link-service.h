@@ -13,6 +13,7 @@
 
 #include "departures.h"
 #include "facts.h"
+#include "guest-marks.h"
 #include "guests.h"
 #include "tb-clock.h"
 #include "relation.h"
@@ -55,6 +56,8 @@ typedef struct LinkServiceOps {
     /* ListGuests: must answer with link_service_reply_guests() or _reply_error(), may do so later. The reference to `call` is the
      * callee's to drop. */
     void (*list_guests)(const char *peer_name, sd_bus_message *call, void *data);
+    /* (nullable) TellGuests: what the peer says it has. marks: (transfer full) (nullable): any */
+    void (*guests_told)(GuestMarks *marks, void *data);
     /* (nullable) GetRelations: at most LINK_RELATIONS_MAX of LinkRelation. (transfer full) */
     GArray *(*relations)(void *data);
 } LinkServiceOps;
@@ -103,3 +106,6 @@ int link_call_list_guests(sd_bus *bus, guint deadline_ms, LinkGuestsDone done, v
 /* relations: of LinkRelation; all bounded. */
 typedef void (*LinkRelationsDone)(const GArray *relations, const GError *error, void *data);
 int link_call_relations(sd_bus *bus, guint deadline_ms, LinkRelationsDone done, void *data, sd_bus_slot **ret_slot);
+
+/* Tells the peer which guests we have; no answer is awaited. marks: (nullable). Negative errno if nothing was sent. */
+int link_tell_guests(sd_bus *bus, const GuestMarks *marks);

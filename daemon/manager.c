@@ -20,6 +20,7 @@
 #include "ledger.h"
 #include "link-service.h"
 #include "listing.h"
+#include "residents.h"
 #include "tb-clock.h"
 
 /* Less than the 2 s that a peer grants its FindGuest. */
@@ -52,6 +53,7 @@ struct Manager {
     Audit *audit;
     Guests *guests;
     Listing *listing;
+    Residents *residents;
     Peers *peers;
     Discover *discover;
     Hooks *hooks;
@@ -235,6 +237,12 @@ static void on_guest_event(const GuestEvent *event, void *data)
         g_warning("guest %s: its timebase may go back when it is paused again: %s", event->name, event->detail);
     departures_event(manager->departures, event);
     audit_event(manager->audit, event);
+    residents_event(manager->residents, event);
+}
+
+static void on_residents_changed(const char *const *uuids, gsize n, void *data)
+{
+    peers_tell_guests(((Manager *)data)->peers, guest_marks_new(uuids, n));
 }
 
 static void on_guests_changed(void *data)
@@ -452,6 +460,8 @@ static void start_guests(Manager *manager)
 
     manager->guests = guests_new(&config, &callbacks, manager);
     manager->listing = listing_new(manager->guests);
+    manager->residents = residents_new(&(ResidentsParams){
+        .guests = manager->guests, .changed = on_residents_changed, .data = manager });
 }
 
 static gboolean start_records(Manager *manager, GError **error)
@@ -590,6 +600,7 @@ void manager_free(Manager *manager)
     g_clear_pointer(&manager->hooks, hooks_free);
     g_clear_pointer(&manager->peers, peers_free);
     g_clear_pointer(&manager->discover, discover_free);
+    g_clear_pointer(&manager->residents, residents_free);
     g_clear_pointer(&manager->listing, listing_free);
     g_clear_pointer(&manager->guests, guests_free);
     g_clear_pointer(&manager->audit, audit_free);

@@ -309,6 +309,16 @@ static void on_service_list_guests(const char *peer_name, sd_bus_message *call, 
     sd_bus_message_unref(call);
 }
 
+static void on_service_guests_told(GuestMarks *marks, void *data)
+{
+    PeerLink *self = data;
+
+    if (self->condemned)
+        guest_marks_free(marks);
+    else
+        peer_take_marks(self->peer, marks);
+}
+
 static GArray *on_service_relations(void *data)
 {
     return peers_own_relations(((PeerLink *) data)->peers);
@@ -321,5 +331,6 @@ const LinkServiceOps peer_link_service_ops = {
     .find_guest = on_service_find_guest,
     .departure = on_service_departure,
     .list_guests = on_service_list_guests,
+    .guests_told = on_service_guests_told,
     .relations = on_service_relations,
 };

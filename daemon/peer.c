@@ -35,6 +35,7 @@ void peer_unref(Peer *self)
     g_free(self->address);
     g_free(self->error);
     g_free(self->history);
+    guest_marks_free(self->marks);
     g_free(self);
 }
 
@@ -229,8 +230,12 @@ static void peer_choose_link(Peer *self)
     gboolean changed = best != self->current;
 
     self->current = best;
-    if (changed)
+    if (!best) /* who comes back says anew what it has */
+        peer_take_marks(self, NULL);
+    if (changed) {
         peer_sample_relink(self);
+        peer_tell_marks(self);
+    }
     if (self->current)
         peer_judge_others(self);
     peer_settle(self);

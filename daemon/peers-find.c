@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The hook path: which peer has a guest. */
+/* The hook path: which peer has a guest.
+ *
+ * Those that may have it, by what they told, and those of which nothing is known are asked first. Only the word of one of them that
+ * it is migrating the guest out ends the search: without it the others are asked as well, once nobody that was asked first can
+ * answer any more or when it takes too long, since what they told may be out of date.
+ */
 #include "peers-private.h"
 
 #include "error.h"
@@ -28,8 +33,10 @@ struct Find {
     char *uuid;
     gint64 deadline_boot_ns;
     guint deadline_timer, settle_timer;
+    guint others_timer; /* the others are asked then */
     GSource *cancelled; /* (nullable) */
     GPtrArray *asks;    /* of Ask */
+    GPtrArray *others;  /* of Peer, references: they told that they do not have it, and are not asked yet */
     guint n_over;       /* so many of them, from the first one on, are answered or given up; neither is taken back */
     guint told[ROLE_MIGRATING_OUT + 1]; /* how many peers said so */
     PeersFound *found;
@@ -90,6 +97,7 @@ static void find_complete(Find *self, GError *error)
     g_ptr_array_remove(self->peers->finds, self);
     g_clear_handle_id(&self->deadline_timer, g_source_remove);
     g_clear_handle_id(&self->settle_timer, g_source_remove);
+    g_clear_handle_id(&self->others_timer, g_source_remove);
     if (self->cancelled) {
         g_source_destroy(self->cancelled);
         g_source_unref(self->cancelled);
@@ -101,6 +109,7 @@ static void find_complete(Find *self, GError *error)
         peers_task_return(self->task, g_steal_pointer(&self->found), (GDestroyNotify) peers_found_free);
     g_clear_pointer(&self->found, peers_found_free);
     g_ptr_array_unref(self->asks);
+    g_ptr_array_unref(self->others);
     g_object_unref(self->task);
     g_free(self->uuid);
     g_free(self);
@@ -124,16 +133,35 @@ static gboolean on_find_cancelled(GCancellable *cancellable, void *data)
     return G_SOURCE_REMOVE;
 }
 
-/* Completes if there is nothing to wait for; `self` may be gone afterwards. */
-static void find_review(Find *self)
+static gboolean find_is_answered(Find *self)
 {
     for (; self->n_over < self->asks->len; self->n_over++) {
         AskState state = ((Ask *) g_ptr_array_index(self->asks, self->n_over))->state;
 
         if (state == ASK_WAITING || state == ASK_UNDERWAY)
-            return;
+            return FALSE;
     }
-    find_complete(self, NULL);
+    return TRUE;
+}
+
+/* Of those that were asked none can tell it before its link is there. */
+static gboolean find_is_idle(const Find *self)
+{
+    for (guint i = self->n_over; i < self->asks->len; i++)
+        if (((Ask *) g_ptr_array_index(self->asks, i))->state == ASK_UNDERWAY)
+            return FALSE;
+    return TRUE;
+}
+
+static void find_ask_others(Find *self);
+
+/* Completes if there is nothing to wait for; `self` may be gone afterwards. */
+static void find_review(Find *self)
+{
+    if (self->others->len > 0 && self->found->role != ROLE_MIGRATING_OUT && find_is_idle(self))
+        find_ask_others(self);
+    if (find_is_answered(self))
+        find_complete(self, NULL);
 }
 
 static void find_note(Find *self, Ask *ask, const GuestFacts *guest)
@@ -196,6 +224,49 @@ static void ask_review(Ask *self)
         self->state = ASK_GIVEN_UP;
 }
 
+static Ask *find_add(Find *self, Peer *peer)
+{
+    Ask *ask = g_new0(Ask, 1);
+
+    ask->find = self;
+    ask->peer = peer_ref(peer);
+    g_ptr_array_add(self->asks, ask);
+    return ask;
+}
+
+/* Of `asks` from the nth on. The search is listed after it: a state that changes in between must not complete what is half asked. */
+static void find_send(Find *self, guint n)
+{
+    for (; n < self->asks->len; n++) {
+        Ask *ask = g_ptr_array_index(self->asks, n);
+
+        peer_dial(ask->peer);
+        ask_review(ask);
+    }
+    g_ptr_array_add(self->peers->finds, self);
+}
+
+static void find_ask_others(Find *self)
+{
+    guint n = self->asks->len;
+
+    g_ptr_array_remove(self->peers->finds, self);
+    for (guint i = 0; i < self->others->len; i++)
+        find_add(self, g_ptr_array_index(self->others, i));
+    g_ptr_array_set_size(self->others, 0);
+    find_send(self, n);
+}
+
+static gboolean on_others_timer(void *data)
+{
+    Find *self = data;
+
+    self->others_timer = 0;
+    if (self->found->role != ROLE_MIGRATING_OUT)
+        find_ask_others(self);
+    find_review(self);
+    return G_SOURCE_REMOVE;
+}
 
 void peers_find_relink(Peers *peers, Peer *peer)
 {
@@ -223,21 +294,27 @@ void peers_find_stop(Peers *peers)
 static Find *find_new(Peers *peers, const char *uuid, guint deadline_ms, GTask *task)
 {
     Find *self = g_new0(Find, 1);
+    guint32 mark;
 
     self->peers = peers;
     self->task = task;
-    self->uuid = g_strdup(uuid);
+    self->uuid = g_ascii_strdown(uuid, -1);
+    mark = guest_mark(self->uuid);
     self->deadline_boot_ns = tb_clock_boot_ns() + (gint64) deadline_ms * (NS_PER_S / 1000);
     self->deadline_timer = g_timeout_add(deadline_ms, on_find_timer, self);
     self->found = peers_found_new();
     self->asks = g_ptr_array_new_with_free_func(ask_free);
+    self->others = g_ptr_array_new_with_free_func((GDestroyNotify) peer_unref);
     for (guint i = 0; i < peers->peers->len; i++) {
-        Ask *ask = g_new0(Ask, 1);
+        Peer *peer = g_ptr_array_index(peers->peers, i);
 
-        ask->find = self;
-        ask->peer = peer_ref(g_ptr_array_index(peers->peers, i));
-        g_ptr_array_add(self->asks, ask);
+        if (guest_marks_may_have(peer->marks, mark))
+            find_add(self, peer);
+        else
+            g_ptr_array_add(self->others, peer_ref(peer));
     }
+    if (self->others->len > 0)
+        self->others_timer = g_timeout_add(peers->timing.settle_ms, on_others_timer, self);
     return self;
 }
 
@@ -258,14 +335,7 @@ void peers_find_guest_async(Peers *peers, const char *uuid, guint deadline_ms, G
         g_source_set_callback(find->cancelled, G_SOURCE_FUNC(on_find_cancelled), find, NULL);
         g_source_attach(find->cancelled, NULL);
     }
-    /* dialled first and listed after it: a state that changes in between must not complete what is half asked */
-    for (guint i = 0; i < find->asks->len; i++) {
-        Ask *ask = g_ptr_array_index(find->asks, i);
-
-        peer_dial(ask->peer);
-        ask_review(ask);
-    }
-    g_ptr_array_add(peers->finds, find);
+    find_send(find, 0);
     find_review(find);
 }
 

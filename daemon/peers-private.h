@@ -5,7 +5,7 @@
  *
  * peers.c: registry, reload. peers-listen.c: listener and connections not identified yet. peer.c: the state machine of one
  * peer, its links and back-off. peer-link.c: one link and its Hellos. peer-sample.c: exchanges and bursts. peers-find.c: the
- * hook path. peer-ask.c: other questions to one peer.
+ * hook path. peer-ask.c: other questions to one peer. peer-marks.c: which guests who has, told in advance.
  *
  * Life times: a link is never freed while something that it called is on the stack; peer_link_condemn() cuts all that it could
  * call and an idle source frees it. A Peer counts references, since results of finds and bursts point to it; one that was
@@ -59,6 +59,7 @@ struct Peer {
     GArray *told; /* (nullable) of LinkRelation: what it says of others */
     gint64 told_boot_ns, told_asked_boot_ns;
     sd_bus_slot *told_slot;
+    GuestMarks *marks; /* (nullable): it may have any guest. peer-marks.c */
     /* peer-sample.c */
     sd_bus_slot *exchange_slot; /* at most one exchange is under way */
     PeerLink *exchange_link;
@@ -77,6 +78,7 @@ struct Peers {
     Reactor *reactor; /* of all links and sample timers */
     char *own_name;
     HostFacts own; /* the last that were sent */
+    GuestMarks *marks; /* (nullable) of our own guests */
     gboolean closing;
     gint64 start_boot_ns;
     GPtrArray *peers;     /* of Peer */
@@ -176,6 +178,10 @@ GArray *peers_own_relations(const Peers *peers); /* (transfer full) of LinkRelat
 void peer_memory_keep(Peer *peer, gboolean now); /* else only if the last time is long ago */
 /* Whether the peer's relation is now the one that was kept. Its facts are known. */
 gboolean peer_memory_recall(Peer *peer);
+
+/* peer-marks.c */
+void peer_tell_marks(Peer *peer); /* ours, on its current link if there is one */
+void peer_take_marks(Peer *peer, GuestMarks *marks); /* its own (transfer full) (nullable) */
 
 /* peers-find.c */
 /* The links of `peer` changed: asks again what was asked on one that is lost, asks what waits for a link, and gives up

@@ -169,6 +169,7 @@ void peers_free(Peers *self)
     link_tls_unref(self->tls);
     reactor_unref(self->reactor);
     g_free(self->own_name);
+    guest_marks_free(self->marks);
     g_free(self);
 }
 

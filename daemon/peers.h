@@ -17,6 +17,7 @@
 #include "config.h"
 #include "error.h"
 #include "facts.h"
+#include "guest-marks.h"
 #include "guests.h"
 #include "ledger.h"
 #include "link-service.h"
@@ -100,6 +101,10 @@ void peers_set_found(Peers *peers, const ConfigPeer *found, gsize n_found);
 /* Own facts changed: tell linked peers (a new Hello). */
 void peers_announce(Peers *peers);
 
+/* Our own guests are others: tells linked peers, and those that come, so that their hooks ask first where a guest may be.
+ * marks: (transfer full) (nullable): any guest may be here, as before the first call. */
+void peers_tell_guests(Peers *peers, GuestMarks *marks);
+
 guint peers_count(const Peers *peers);
 Peer *peers_nth(const Peers *peers, guint n);                  /* (transfer none) in configuration order, then those found */
 Peer *peers_by_name(const Peers *peers, const char *name);     /* (nullable) */
@@ -137,10 +142,11 @@ const PeerHistory *peer_history(const Peer *peer);
 RelationLoopState peers_loop(const Peers *peers, char **ret_suspect);
 const char *peers_loop_state_name(RelationLoopState state); /* "unknown", "closes", "open" */
 
-/* Hook path. Asks all linked peers for `uuid` at once and dials the unlinked ones at the same time, also those in back-off;
- * a peer whose link is lost meanwhile is asked again on its next one. Completes 30 ms after the first ROLE_MIGRATING_OUT (time for
- * a second one, which makes it ambiguous), or when all have answered, or at the deadline. A peer that answers with an error, that
- * is PEER_REFUSED or that is removed has not answered; the first two are not waited for.
+/* Hook path. Asks all linked peers for `uuid` at once, but for those that told not to have it, and dials the unlinked ones at the
+ * same time, also those in back-off; a peer whose link is lost meanwhile is asked again on its next one. Completes 30 ms after the first
+ * ROLE_MIGRATING_OUT (time for a second one, which makes it ambiguous), or when all that were asked have answered, one of them so, or
+ * at the deadline. Where none of them answers so, within 30 ms, those that told not to have it are asked as well. A peer that
+ * answers with an error, that is PEER_REFUSED or that is removed has not answered; the first two are not waited for.
  * Errors: G_IO_ERROR_CANCELLED only; TBSYNC_ERROR_INVALID for what is no UUID. */
 typedef struct PeersFound {
     Peer *peer;          /* (nullable) (a reference is held) the best answer: migrating out, else the only active one, else the only
@@ -148,7 +154,7 @@ typedef struct PeersFound {
     GuestRole role;      /* the highest one told, also with peer == NULL; ROLE_ABSENT: nobody has it */
     GuestFacts guest;    /* the view of `peer`; all unknown without one */
     guint migrating_out; /* how many peers said so: > 1 is ambiguous (only if told before completion) */
-    guint asked, answered; /* peers configured at the start; those with an answer other than an error */
+    guint asked, answered; /* all peers but those of `others`; those of them with an answer other than an error */
     GPtrArray *unreachable; /* of char*: names that did not answer, for the finding */
 } PeersFound;
 void peers_find_guest_async(Peers *peers, const char *uuid, guint deadline_ms, GCancellable *cancellable,

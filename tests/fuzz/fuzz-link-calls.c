@@ -55,6 +55,12 @@ static Departure on_departure(const char *uuid, void *data)
     return (Departure){ 0 };
 }
 
+static void on_guests_told(GuestMarks *marks, void *data)
+{
+    (void) guest_marks_may_have(marks, 0);
+    guest_marks_free(marks);
+}
+
 static void call_peer(FuzzBus *bus, const char *line, gsize size)
 {
     const char *space = memchr(line, ' ', size);
@@ -78,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .hello_refused = on_hello_refused,
         .find_guest = on_find_guest,
         .departure = on_departure,
+        .guests_told = on_guests_told,
     };
     LinkServiceOps with_clock = ops;
     const char *text = (const char *) data, *line;
