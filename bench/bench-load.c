@@ -21,6 +21,7 @@
 #define HOOKS_BURST  100
 #define STRANGERS    10000
 #define CPU_SPAN_MS  10000
+#define GUESTS       50 /* of each peer */
 
 /* One row of the table at the end. */
 typedef struct Row {
@@ -141,6 +142,20 @@ static void await_calm(World *world)
     run_loop_for(500);
 }
 
+/* What a node tells the hub of its guests, as a daemon with libvirt does. uuid: (nullable) of one more */
+static void tell_guests(Node *node, const char *uuid)
+{
+    const char *uuids[GUESTS + 1];
+    g_autoptr(GPtrArray) random = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < GUESTS; i++) {
+        uuids[i] = g_uuid_string_random();
+        g_ptr_array_add(random, (gpointer) uuids[i]);
+    }
+    uuids[GUESTS] = uuid;
+    peers_tell_guests(node->peers, guest_marks_new(uuids, uuid ? GUESTS + 1 : GUESTS));
+}
+
 static void set_guest(World *world, gboolean is_there)
 {
     Node *node = &world->nodes[0];
@@ -148,6 +163,8 @@ static void set_guest(World *world, gboolean is_there)
     node->role = is_there ? ROLE_MIGRATING_OUT : ROLE_ABSENT;
     g_strlcpy(node->guest.uuid, NODE_GUEST_UUID, sizeof node->guest.uuid);
     FACT_SET(&node->guest, GUEST_UUID);
+    tell_guests(node, is_there ? NODE_GUEST_UUID : NULL);
+    run_loop_for(100);
 }
 
 /* ---- figures ---- */
@@ -156,8 +173,10 @@ static void measure_start(World *world)
 {
     double start_ms, cpu_ms;
 
-    for (guint i = 0; i < world->n; i++)
+    for (guint i = 0; i < world->n; i++) {
         node_start(&world->nodes[i]);
+        tell_guests(&world->nodes[i], NULL);
+    }
     run_loop_for(1); /* they listen, and begin to dial nobody */
     hub_write_config(&world->hub, world->nodes, world->n, 64);
     start_ms = now_ms();
