@@ -313,6 +313,7 @@ static Find *find_new(Peers *peers, const char *uuid, guint deadline_ms, GTask *
         else
             g_ptr_array_add(self->others, peer_ref(peer));
     }
+    g_debug("guest %s: %u of %u peers may have it", self->uuid, self->asks->len, peers->peers->len);
     if (self->others->len > 0)
         self->others_timer = g_timeout_add(peers->timing.settle_ms, on_others_timer, self);
     return self;
