@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "credentials.h"
 #include "link-cert.h"
 #include "link-names.h"
-#include "link.h"
 #include "tbsyncd-config.h"
 
 #define EXPIRY_NOTICE_NS (30 * 86400 * NS_PER_S)
@@ -105,22 +105,11 @@ static void check_expiring(Examination *e)
 /* What the next start would say: chain, purpose, dates, CRL, and whether the key fits. */
 static void check_certificates(Examination *e)
 {
-    const Config *config = e->in->config;
-    LinkTlsConfig files = {
-        .ca_file = config->ca_file,
-        .crl_file = config->crl_file,
-        .crl_required = config->crl_required,
-        .cert_file = config->cert_file,
-        .key_file = config->key_file,
-        .client_cert_file = config->client_cert_file,
-        .client_key_file = config->client_key_file,
-        .priority = config->tls_priority,
-    };
     g_autoptr(GError) error = NULL;
-    g_autoptr(LinkTls) tls = link_tls_new(&files, &error);
+    g_autoptr(LinkTls) tls = credentials_load(e->in->config, &error);
 
     if (!tls)
-        report(e, config->cert_file, "%s", error->message);
+        report(e, e->in->config->cert_file, "%s", error->message);
 }
 
 static void check_certificate_name(Examination *e)

@@ -5,6 +5,7 @@
 
 #include "audit.h"
 #include "bus-service.h"
+#include "credentials.h"
 #include "departures.h"
 #include "diagnose.h"
 #include "discover.h"
@@ -393,22 +394,6 @@ static void on_owned(gboolean owned, const char *why, void *data)
 
 /* ---- start ---- */
 
-static LinkTls *load_tls(const Config *config, GError **error)
-{
-    LinkTlsConfig tls = {
-        .ca_file = config->ca_file,
-        .crl_file = config->crl_file,
-        .crl_required = config->crl_required,
-        .cert_file = config->cert_file,
-        .key_file = config->key_file,
-        .client_cert_file = config->client_cert_file,
-        .client_key_file = config->client_key_file,
-        .priority = config->tls_priority,
-    };
-
-    return link_tls_new(&tls, error);
-}
-
 static gboolean probe_host(Manager *manager, GError **error)
 {
     const Config *config = manager->config;
@@ -493,7 +478,7 @@ static gboolean start_records(Manager *manager, GError **error)
 
 static gboolean start_peers(Manager *manager, GError **error)
 {
-    g_autoptr(LinkTls) tls = load_tls(manager->config, error);
+    g_autoptr(LinkTls) tls = credentials_load(manager->config, error);
     PeersParams params = {
         .config = manager->config,
         .clock = manager->clock,
@@ -619,7 +604,7 @@ void manager_free(Manager *manager)
 gboolean manager_reload(Manager *manager, GError **error)
 {
     g_autoptr(Config) config = config_load(manager->params.config_file, error);
-    g_autoptr(LinkTls) tls = config ? load_tls(config, error) : NULL;
+    g_autoptr(LinkTls) tls = config ? credentials_load(config, error) : NULL;
 
     if (!tls)
         return FALSE;
