@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl-bus.h"
+#include "ctl-bus-call.h"
 
 #include <errno.h>
-#include <systemd/sd-bus.h>
 
 #include "error.h"
 #include "sd-variant.h"
@@ -45,7 +44,7 @@ sd_bus *ctl_bus_open(Ctl *ctl, GError **error)
 }
 
 /* What the operator can do about it depends on who refused: the bus, libsystemd, or the daemon with words of its own. */
-static void set_call_error(const Ctl *ctl, const CtlCall *call, int r, const sd_bus_error *bus_error, GError **error)
+void ctl_bus_set_error(const Ctl *ctl, const CtlCall *call, int r, const sd_bus_error *bus_error, GError **error)
 {
     guint deadline_ms = call->deadline_ms != 0 ? call->deadline_ms : DEADLINE_DEFAULT_MS;
     const char *name = sd_bus_error_is_set(bus_error) ? bus_error->name : NULL;
@@ -79,7 +78,7 @@ static int append_arguments(sd_bus_message *message, GVariant *arguments)
     return 0;
 }
 
-static int new_call(sd_bus *bus, const CtlCall *call, GVariant *arguments, sd_bus_message **ret)
+int ctl_bus_new_call(sd_bus *bus, const CtlCall *call, GVariant *arguments, sd_bus_message **ret)
 {
     g_autoptr(sd_bus_message) message = NULL;
     int r = sd_bus_message_new_method_call(bus, &message, CTL_BUS_NAME, call->path != NULL ? call->path : CTL_BUS_ROOT,
@@ -97,9 +96,9 @@ static int new_call(sd_bus *bus, const CtlCall *call, GVariant *arguments, sd_bu
 }
 
 /* The members of the reply one by one, since a D-Bus message is no struct itself. */
-static GVariant *read_reply(sd_bus_message *reply, const char *type)
+GVariant *ctl_bus_read_reply(const CtlCall *call, sd_bus_message *reply, GError **error)
 {
-    const GVariantType *tuple = G_VARIANT_TYPE(type);
+    const GVariantType *tuple = G_VARIANT_TYPE(call->reply_type != NULL ? call->reply_type : "()");
     GVariantBuilder builder;
 
     g_variant_builder_init(&builder, tuple);
@@ -108,6 +107,9 @@ static GVariant *read_reply(sd_bus_message *reply, const char *type)
         g_autoptr(GVariant) member = NULL;
         if (sd_variant_read(reply, member_type, &member) <= 0) {
             g_variant_builder_clear(&builder);
+            g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_VERSION,
+                        "tbsyncd answered %s in an unknown form; tool and daemon must be of one version: tbsyncctl --version",
+                        call->method);
             return NULL;
         }
         g_variant_builder_add_value(&builder, member);
@@ -169,19 +171,14 @@ GVariant *ctl_bus_call(Ctl *ctl, const CtlCall *call, GVariant *arguments, GErro
 
     if (bus == NULL)
         return NULL;
-    int r = new_call(bus, call, held, &message);
+    int r = ctl_bus_new_call(bus, call, held, &message);
     if (r >= 0)
         r = call_message(ctl, message, (guint64)deadline_ms * 1000, &bus_error, &reply);
     if (r < 0) {
-        set_call_error(ctl, call, r, &bus_error, error);
+        ctl_bus_set_error(ctl, call, r, &bus_error, error);
         return NULL;
     }
-    GVariant *result = read_reply(reply, call->reply_type != NULL ? call->reply_type : "()");
-    if (result == NULL)
-        g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_VERSION,
-                    "tbsyncd answered %s in an unknown form; tool and daemon must be of one version: tbsyncctl --version",
-                    call->method);
-    return result;
+    return ctl_bus_read_reply(call, reply, error);
 }
 
 GVariant *ctl_bus_get_all(Ctl *ctl, const char *path, const char *interface, GError **error)

@@ -28,9 +28,6 @@ typedef struct CtlCall {
 /* `arguments`: a tuple, a floating one is consumed; NULL: none. (transfer full): a tuple of type reply_type. */
 GVariant *ctl_bus_call(Ctl *ctl, const CtlCall *call, GVariant *arguments, GError **error);
 
-/* The connection itself, opened if it is not; for ctl-watch.c. (transfer none) */
-struct sd_bus *ctl_bus_open(Ctl *ctl, GError **error);
-
 /* All properties of one interface, a{sv}. (transfer full) */
 GVariant *ctl_bus_get_all(Ctl *ctl, const char *path, const char *interface, GError **error);
 

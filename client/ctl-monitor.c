@@ -191,32 +191,32 @@ static void take_removal(Monitor *monitor, const CtlEvent *event)
     g_hash_table_remove(monitor->objects, event->path);
 }
 
-static int compare_paths(gconstpointer a, gconstpointer b)
+static int rank(const CtlEvent *event)
 {
-    return strcmp((*(const CtlEvent *const *)a)->path, (*(const CtlEvent *const *)b)->path);
+    return g_str_equal(event->interface, CTL_BUS_MANAGER) ? 0 : g_str_equal(event->interface, CTL_BUS_PEER) ? 1 : 2;
+}
+
+/* The manager, peers by name, migrations: their ids sort by time. */
+static int compare_events(gconstpointer a, gconstpointer b)
+{
+    const CtlEvent *left = *(const CtlEvent *const *)a, *right = *(const CtlEvent *const *)b;
+
+    return rank(left) != rank(right) ? rank(left) - rank(right) : strcmp(left->path, right->path);
 }
 
 static gboolean load(Monitor *monitor, GError **error)
 {
-    CtlEvent manager = { .kind = CTL_EVENT_ADDED, .path = (char *)CTL_BUS_ROOT, .interface = (char *)CTL_BUS_MANAGER };
-    g_autoptr(GVariant) properties = ctl_bus_get_all(monitor->ctl, CTL_BUS_ROOT, CTL_BUS_MANAGER, error);
-    g_autoptr(GPtrArray) objects = properties != NULL ? ctl_watch_load(monitor->watch, error) : NULL;
+    g_autoptr(GPtrArray) objects = ctl_watch_load(monitor->watch, error);
     g_autoptr(GVariant) host = NULL;
 
     if (objects == NULL)
         return FALSE;
-    host = g_variant_lookup_value(properties, "Host", G_VARIANT_TYPE_VARDICT);
+    g_ptr_array_sort(objects, compare_events);
+    host = g_variant_lookup_value(((const CtlEvent *)objects->pdata[0])->properties, "Host", G_VARIANT_TYPE_VARDICT);
     if (host != NULL)
         g_variant_lookup(host, "timebase_hz", "t", &monitor->timebase_hz);
-    manager.properties = properties;
-    take_properties(monitor, &manager);
-    g_ptr_array_sort(objects, compare_paths);
     for (guint i = 0; i < objects->len; i++)
-        if (g_str_equal(((const CtlEvent *)objects->pdata[i])->interface, CTL_BUS_PEER))
-            take_properties(monitor, objects->pdata[i]);
-    for (guint i = 0; i < objects->len; i++) /* ids sort by time */
-        if (!g_str_equal(((const CtlEvent *)objects->pdata[i])->interface, CTL_BUS_PEER))
-            take_properties(monitor, objects->pdata[i]);
+        take_properties(monitor, objects->pdata[i]);
     return TRUE;
 }
 

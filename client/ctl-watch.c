@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl-watch.h"
 
-#include <systemd/sd-bus.h>
-
-#include "ctl-bus.h"
+#include "ctl-bus-call.h"
 #include "error.h"
 #include "sd-variant.h"
 
@@ -12,12 +10,10 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_bus_slot, sd_bus_slot_unref)
 
 struct CtlWatch {
+    Ctl *ctl;
     sd_bus *bus;
     GQueue events; /* of CtlEvent */
     sd_bus_slot *changed, *added, *removed, *owner;
-    gboolean loading;
-    GVariant *objects; /* of the load that was answered; NULL: it failed with load_error */
-    GError *load_error;
 };
 
 void ctl_event_free(CtlEvent *event)
@@ -153,6 +149,7 @@ CtlWatch *ctl_watch_new(Ctl *ctl, GError **error)
     int r;
 
     g_queue_init(&watch->events);
+    watch->ctl = ctl;
     watch->bus = ctl_bus_open(ctl, error);
     if (watch->bus == NULL)
         return NULL;
@@ -172,41 +169,48 @@ void ctl_watch_free(CtlWatch *watch)
     sd_bus_slot_unref(watch->removed);
     sd_bus_slot_unref(watch->owner);
     g_queue_clear_full(&watch->events, (GDestroyNotify)ctl_event_free);
-    g_clear_pointer(&watch->objects, g_variant_unref);
-    g_clear_error(&watch->load_error);
     g_free(watch);
 }
 
 /* ---- loading ---- */
 
-/* The signals before the answer tell what it holds; those of the manager, which it does not hold, stay. */
-static void drop_known(CtlWatch *watch)
+typedef struct Load {
+    CtlWatch *watch;
+    const CtlCall *call;
+    gboolean done;
+    GVariant *reply; /* NULL: it failed with `error` */
+    GError *error;
+} Load;
+
+static const CtlCall manager_call = { NULL, "org.freedesktop.DBus.Properties", "GetAll", "(a{sv})", 0 };
+static const CtlCall objects_call = { NULL, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "(a{oa{sa{sv}}})", 0 };
+
+/* The signals before an answer tell what it holds: of the manager, or of all other objects. */
+static void drop_known(CtlWatch *watch, gboolean of_manager)
 {
     for (GList *at = watch->events.head, *next; at != NULL; at = next) {
         const CtlEvent *event = at->data;
 
         next = at->next;
-        if (event->path == NULL || g_str_equal(event->path, CTL_BUS_ROOT))
+        if (event->path == NULL || g_str_equal(event->path, CTL_BUS_ROOT) != of_manager)
             continue;
         ctl_event_free(at->data);
         g_queue_delete_link(&watch->events, at);
     }
 }
 
-static int on_objects(sd_bus_message *reply, void *data, sd_bus_error *error)
+/* Called between the signals that came before the answer and those that came after. */
+static int on_answer(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
-    CtlWatch *watch = data;
+    Load *load = data;
     const sd_bus_error *failure = sd_bus_message_get_error(reply);
 
-    watch->loading = FALSE;
-    g_clear_error(&watch->load_error);
-    g_clear_pointer(&watch->objects, g_variant_unref);
+    load->done = TRUE;
     if (failure != NULL)
-        watch->load_error = tbsync_error_from_dbus(failure->name, failure->message);
-    else if (sd_variant_read(reply, "a{oa{sa{sv}}}", &watch->objects) <= 0)
-        watch->load_error = g_error_new(TBSYNC_ERROR, TBSYNC_ERROR_VERSION, "tbsyncd answered in an unknown form; "
-                                        "tool and daemon must be of one version: tbsyncctl --version");
-    drop_known(watch);
+        ctl_bus_set_error(load->watch->ctl, load->call, -sd_bus_error_get_errno(failure), failure, &load->error);
+    else
+        load->reply = ctl_bus_read_reply(load->call, reply, &load->error);
+    drop_known(load->watch, load->call == &manager_call);
     return 0;
 }
 
@@ -223,41 +227,52 @@ static gboolean step(CtlWatch *watch, GError **error)
     return FALSE;
 }
 
-GPtrArray *ctl_watch_load(CtlWatch *watch, GError **error)
+/* What the tuple of its reply holds. (transfer full) */
+static GVariant *load(CtlWatch *watch, const CtlCall *call, GVariant *arguments, GError **error)
 {
+    g_autoptr(GVariant) held = arguments != NULL ? g_variant_ref_sink(arguments) : NULL;
     g_autoptr(sd_bus_slot) slot = NULL;
-    g_autoptr(GPtrArray) objects = g_ptr_array_new_with_free_func((GDestroyNotify)ctl_event_free);
-    sd_bus_message *call = NULL;
-    int r = sd_bus_message_new_method_call(watch->bus, &call, CTL_BUS_NAME, CTL_BUS_ROOT, "org.freedesktop.DBus.ObjectManager",
-                                           "GetManagedObjects");
+    g_autoptr(GVariant) reply = NULL;
+    Load load = { .watch = watch, .call = call };
+    sd_bus_message *message = NULL;
+    int r = ctl_bus_new_call(watch->bus, call, held, &message);
 
     if (r >= 0)
-        r = sd_bus_message_set_auto_start(call, FALSE);
-    if (r >= 0)
-        r = sd_bus_call_async(watch->bus, &slot, call, on_objects, watch, DEADLINE_US);
-    sd_bus_message_unref(call);
-    watch->loading = r >= 0;
-    while (watch->loading)
-        if (!step(watch, error))
-            return NULL;
-    if (r < 0 || watch->objects == NULL) {
-        if (r < 0)
-            set_lost(error, r);
-        else
-            g_propagate_error(error, g_steal_pointer(&watch->load_error));
+        r = sd_bus_call_async(watch->bus, &slot, message, on_answer, &load, DEADLINE_US);
+    sd_bus_message_unref(message);
+    if (r < 0) {
+        set_lost(error, r);
         return NULL;
     }
-    for (gsize i = 0; i < g_variant_n_children(watch->objects); i++) {
+    while (!load.done)
+        if (!step(watch, error))
+            return NULL;
+    if (load.error != NULL)
+        g_propagate_error(error, load.error);
+    reply = load.reply;
+    return reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
+GPtrArray *ctl_watch_load(CtlWatch *watch, GError **error)
+{
+    g_autoptr(GVariant) manager = load(watch, &manager_call, g_variant_new("(s)", CTL_BUS_MANAGER), error);
+    g_autoptr(GVariant) objects = manager != NULL ? load(watch, &objects_call, NULL, error) : NULL;
+    g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func((GDestroyNotify)ctl_event_free);
+
+    if (objects == NULL)
+        return NULL;
+    g_ptr_array_add(events, event_new(CTL_EVENT_ADDED, CTL_BUS_ROOT, CTL_BUS_MANAGER, manager));
+    for (gsize i = 0; i < g_variant_n_children(objects); i++) {
         g_autoptr(GVariant) interfaces = NULL;
         const char *path;
         CtlEvent *event;
 
-        g_variant_get_child(watch->objects, i, "{&o@a{sa{sv}}}", &path, &interfaces);
+        g_variant_get_child(objects, i, "{&o@a{sa{sv}}}", &path, &interfaces);
         event = added_event(path, interfaces);
         if (event != NULL)
-            g_ptr_array_add(objects, event);
+            g_ptr_array_add(events, event);
     }
-    return g_steal_pointer(&objects);
+    return g_steal_pointer(&events);
 }
 
 CtlEvent *ctl_watch_next(CtlWatch *watch, GError **error)

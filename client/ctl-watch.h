@@ -35,8 +35,8 @@ CtlWatch *ctl_watch_new(Ctl *ctl, GError **error);
 void ctl_watch_free(CtlWatch *watch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlWatch, ctl_watch_free)
 
-/* All objects but the manager as they are now, array of CtlEvent of kind ADDED; what is queued of them and older is dropped, so
- * that nothing is told twice. (transfer full) */
+/* All objects as they are now, the manager first, array of CtlEvent of kind ADDED; what is queued of them and older is dropped, so
+ * that nothing is told twice. Errors as of ctl_bus_call(). (transfer full) */
 GPtrArray *ctl_watch_load(CtlWatch *watch, GError **error);
 
 /* Waits for as long as it takes. Fails only if the bus is lost. (transfer full) */

@@ -212,7 +212,6 @@ static int on_get_text(sd_bus *bus, const char *path, const char *interface, con
     static const char *const values[][2] = { { "Version", "0.1.0" },
                                              { "LibvirtState", "down" },
                                              { "LibvirtError", "the connection was lost" },
-                                             { "HookState", "not-executable" },
                                              { "HookPath", "/etc/libvirt/hooks/qemu.d/90-tbsyncd" },
                                              { "Listen", "[::]:16524" },
                                              { "KvmNote", "" },
@@ -224,6 +223,8 @@ static int on_get_text(sd_bus *bus, const char *path, const char *interface, con
 
     if (((Fixture *)data)->linked && (g_str_equal(property, "State") || g_str_equal(property, "Error")))
         return sd_bus_message_append(reply, "s", *property == 'S' ? "linked" : "");
+    if (g_str_equal(property, "HookState"))
+        return sd_bus_message_append(reply, "s", ((Fixture *)data)->hook);
     for (guint i = 0; i < G_N_ELEMENTS(values); i++)
         if (g_str_equal(values[i][0], property))
             return sd_bus_message_append(reply, "s", values[i][1]);
@@ -281,7 +282,7 @@ static const sd_bus_vtable manager_vtable[] = {
     TEXT("Version"),
     TEXT("LibvirtState"),
     TEXT("LibvirtError"),
-    TEXT("HookState"),
+    SD_BUS_PROPERTY("HookState", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     TEXT("HookPath"),
     TEXT("Listen"),
     TEXT("KvmNote"),
@@ -354,6 +355,7 @@ Fixture *fixture_new(gboolean with_service)
     g_test_dbus_up(fixture->bus);
     fixture->config = g_build_filename(directory, "tbsyncd.conf", NULL);
     fixture->decision = "allow";
+    fixture->hook = "not-executable";
     fixture->findings = g_variant_ref_sink(g_variant_new("aa{sv}", NULL));
     if (with_service)
         start_service(fixture);

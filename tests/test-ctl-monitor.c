@@ -168,6 +168,130 @@ static void test_nothing_is_asked_while_nothing_changes(void)
     g_assert_cmpuint(fixture->calls, ==, 0); /* no method of the manager */
 }
 
+/* ---- what happens between the subscription and the first load ---- */
+
+typedef struct Gap {
+    Fixture *fixture;
+    const char *member; /* the first call of it, which is part of the load, is yet to be answered when `happen` is called */
+    void (*happen)(struct Gap *gap);
+    const char *state; /* of the migration */
+    guint calls;
+} Gap;
+
+static int on_call(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+    Gap *gap = data;
+
+    if (sd_bus_message_is_method_call(message, NULL, gap->member) > 0 && gap->calls++ == 0)
+        gap->happen(gap);
+    return 0; /* and then it is answered */
+}
+
+static Live gap_start(Gap *gap)
+{
+    static const char *const words[] = { "monitor", NULL };
+
+    g_assert_cmpint(sd_bus_add_filter(gap->fixture->service, NULL, on_call, gap), >=, 0);
+    return live_start(gap->fixture, words);
+}
+
+static void hook_emit(Fixture *fixture, const char *state)
+{
+    fixture->hook = state;
+    g_assert_cmpint(
+        sd_bus_emit_properties_changed(fixture->service, "/org/tbsyncd1", "org.tbsyncd1.Manager", "HookState", NULL), >=, 0);
+}
+
+/* Each object goes two steps, the first of which is over when the answer is made. */
+static void go_two_steps(Gap *gap)
+{
+    hook_emit(gap->fixture, "missing");
+    hook_emit(gap->fixture, "active");
+    migration_add(gap->fixture, &gap->state);
+    gap->state = "arriving";
+    migration_emit(gap->fixture);
+    gap->fixture->linked = TRUE;
+    peer_emit(gap->fixture);
+}
+
+static void assert_only_what_came_of_it(Live *live, Gap *gap)
+{
+    assert_line(live, "host hook: active");
+    assert_line(live, "host libvirt: down, the connection was lost");
+    assert_line(live, "peer beta: linked, relation ok, timebase known to 3.002 us");
+    assert_line(live, "migration m1: allowed, arriving, guest web1 from beta");
+    /* had anything been left of the gap, it would come before this */
+    gap->state = "completed";
+    migration_emit(gap->fixture);
+    assert_line(live, "migration m1: allowed, completed, guest web1 from beta");
+    g_assert_cmpuint(gap->calls, >=, 1);
+}
+
+static void test_changes_before_the_first_answer_are_shown_once(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    Gap gap = { fixture, "GetAll", go_two_steps, "planned", 0 };
+    Live live = gap_start(&gap);
+
+    assert_only_what_came_of_it(&live, &gap);
+    live_end(&live, FALSE);
+}
+
+/* The manager was told by then, all other objects were not. */
+static void go_two_steps_late(Gap *gap)
+{
+    hook_emit(gap->fixture, "missing");
+    migration_add(gap->fixture, &gap->state);
+    gap->state = "arriving";
+    migration_emit(gap->fixture);
+    gap->fixture->linked = TRUE;
+    peer_emit(gap->fixture);
+}
+
+static void test_changes_between_the_answers_are_shown_once(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    Gap gap = { fixture, "GetManagedObjects", go_two_steps_late, "planned", 0 };
+    Live live = gap_start(&gap);
+
+    assert_line(&live, "host hook: not-executable");
+    assert_line(&live, "host libvirt: down, the connection was lost");
+    assert_line(&live, "peer beta: linked, relation ok, timebase known to 3.002 us");
+    assert_line(&live, "migration m1: allowed, arriving, guest web1 from beta");
+    assert_line(&live, "host hook: missing");
+    hook_emit(fixture, "active");
+    assert_line(&live, "host hook: active");
+    live_end(&live, FALSE);
+}
+
+static gboolean on_answered(void *data)
+{
+    Gap *gap = data;
+
+    gap->fixture->linked = TRUE;
+    peer_emit(gap->fixture);
+    migration_add(gap->fixture, &gap->state);
+    return G_SOURCE_REMOVE;
+}
+
+/* Right behind the answer, while the monitor is still reading it. */
+static void go_on_behind_it(Gap *gap)
+{
+    g_idle_add_full(G_PRIORITY_HIGH, on_answered, gap, NULL);
+}
+
+static void test_changes_behind_the_last_answer_are_not_lost(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    Gap gap = { fixture, "GetManagedObjects", go_on_behind_it, "planned", 0 };
+    Live live = gap_start(&gap);
+
+    assert_start(&live);
+    assert_line(&live, "peer beta: linked, relation ok, timebase known to 3.002 us");
+    assert_line(&live, "migration m1: allowed, planned, guest web1 from beta");
+    live_end(&live, FALSE);
+}
+
 static void test_daemon_that_is_started_again_is_waited_for(void)
 {
     static const char *const words[] = { "monitor", NULL };
@@ -241,6 +365,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ctl-monitor/each-change-is-shown-as-it-is-signalled", test_each_change_is_shown_as_it_is_signalled);
     g_test_add_func("/ctl-monitor/nothing-is-asked-while-nothing-changes", test_nothing_is_asked_while_nothing_changes);
+    g_test_add_func("/ctl-monitor/changes-before-the-first-answer-are-shown-once", test_changes_before_the_first_answer_are_shown_once);
+    g_test_add_func("/ctl-monitor/changes-between-the-answers-are-shown-once", test_changes_between_the_answers_are_shown_once);
+    g_test_add_func("/ctl-monitor/changes-behind-the-last-answer-are-not-lost", test_changes_behind_the_last_answer_are_not_lost);
     g_test_add_func("/ctl-monitor/daemon-that-is-started-again-is-waited-for", test_daemon_that_is_started_again_is_waited_for);
     g_test_add_func("/ctl-monitor/count-of-0-shows-what-is-so-now", test_count_of_0_shows_what_is_so_now);
     g_test_add_func("/ctl-monitor/json-is-one-object-a-line", test_json_is_one_object_a_line);
