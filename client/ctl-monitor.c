@@ -185,9 +185,11 @@ static void take_properties(Monitor *monitor, const CtlEvent *event)
 static void take_removal(Monitor *monitor, const CtlEvent *event)
 {
     GVariant *known = g_hash_table_lookup(monitor->objects, event->path);
+    gboolean by_dns = known != NULL && g_str_equal(get_string(known, "Origin"), "dns");
+    const char *why = by_dns ? "it is not found in DNS any more" : "it is not configured any more";
 
     if (known != NULL && g_str_equal(event->interface, CTL_BUS_PEER))
-        note(monitor, &(Change){ "peer", get_string(known, "Name"), "removed", "it is not configured any more" });
+        note(monitor, &(Change){ "peer", get_string(known, "Name"), "removed", why });
     g_hash_table_remove(monitor->objects, event->path);
 }
 

@@ -19,6 +19,7 @@ void ctl_peer_free(CtlPeer *peer)
     g_free(peer->path);
     g_free(peer->name);
     g_free(peer->address);
+    g_free(peer->origin);
     g_free(peer->state);
     g_free(peer->error);
     g_free(peer->relation_state);
@@ -42,6 +43,7 @@ CtlPeer *ctl_peer_read(GVariant *properties, GError **error)
     peer->path = g_strdup("");
     peer->name = get_string(properties, "Name");
     peer->address = get_string(properties, "Address");
+    peer->origin = get_string(properties, "Origin");
     peer->state = get_string(properties, "State");
     peer->error = get_string(properties, "Error");
     peer->relation_state = get_string(properties, "RelationState");
@@ -181,7 +183,7 @@ static void add_details(CtlTable *table, const CtlPeer *peer)
 
     ctl_table_printf(table, CTL_PLAIN, "%u", peer->exchanges);
     ctl_table_printf(table, CTL_PLAIN, "%s%s", cpu, simulated ? ", simulated" : "");
-    ctl_table_add(table, CTL_PLAIN, peer->address);
+    ctl_table_printf(table, CTL_PLAIN, "%s%s", peer->address, g_str_equal(peer->origin, "dns") ? ", DNS" : "");
 }
 
 static void add_row(CtlTable *table, const CtlPeer *peer, guint64 own_hz, gboolean detailed)
@@ -254,6 +256,7 @@ static void build_peer(const CtlPeer *peer, guint64 own_hz, JsonBuilder *builder
     json_builder_begin_object(builder);
     add_string(builder, "name", peer->name);
     add_string(builder, "address", peer->address);
+    add_string(builder, "origin", peer->origin);
     add_string(builder, "state", peer->state);
     add_string(builder, "error", peer->error);
     json_builder_set_member_name(builder, "relation");

@@ -11,7 +11,7 @@
 
 typedef struct CtlPeer {
     char *path; /* of its object; "" if it was not told */
-    char *name, *address, *state, *error, *relation_state, *relation_fault;
+    char *name, *address, *origin, *state, *error, *relation_state, *relation_fault;
     HostFacts host;    /* all unknown if it was never heard of */
     Interval tb_ticks; /* peer minus this host, now */
     Interval tod_ns;

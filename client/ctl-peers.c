@@ -15,7 +15,8 @@ const char ctl_peers_help[] =
     "Shows each peer: its link, and the bounds within which its timebase and time of day minus those of this host are now.\n"
     "With PEER only that one. RELATION is none, ok, stepped (a clock was stepped; a new relation is being made) or\n"
     "invalid (the peer's answers contradict themselves); stored if it rests on exchanges from before tbsyncd was started.\n"
-    "Why a peer is not linked stands below the table.\n"
+    "ADDRESS is followed by DNS if Discover= has found the peer, and no [Peer NAME] section names it (origin in --json:\n"
+    "dns or configuration). Why a peer is not linked stands below the table.\n"
     "\n"
     "--history draws instead, for each peer, how the bounds on its timebase went over the last day: how far the interval is from the\n"
     "straight line of a steady drift, which is told beside it. It needs a UTF-8 terminal, or --ascii.\n";
@@ -164,7 +165,7 @@ int ctl_peers(Ctl *ctl, int argc, char **argv)
     else if (ctl->json)
         print_peers_json(peers, ctl_manager_timebase_hz(manager));
     else if (peers->len == 0)
-        printf("No peers are configured; add a [Peer NAME] section to the configuration, see tbsyncd.conf(5).\n");
+        printf("There are no peers; add [Peer NAME] sections or Discover= to the configuration, see tbsyncd.conf(5).\n");
     else
         ctl_peers_print(ctl, peers, ctl_manager_timebase_hz(manager), TRUE);
     return exit_code;

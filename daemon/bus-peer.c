@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* org.tbsyncd1.Peer: one object per configured peer.
+/* org.tbsyncd1.Peer: one object per peer.
  *
  * What was signalled last is kept, so that a sample that changes nothing but bounds costs no signal.
  */
@@ -18,10 +18,13 @@
 /* Of one peer, as it was signalled last. */
 typedef struct Shown {
     char *address;
+    gboolean found;
     RelationState relation;
     RelationFault fault;
     gboolean stored;
 } Shown;
+
+#define DIFFERENCES_MAX 5 /* members of Shown */
 
 struct BusPeers {
     Peers *peers;
@@ -42,6 +45,8 @@ static int on_peer_get_string(sd_bus *bus, const char *path, const char *interfa
         value = peer_name(peer);
     else if (strcmp(property, "Address") == 0)
         value = peer_address(peer);
+    else if (strcmp(property, "Origin") == 0)
+        value = peer_is_found(peer) ? "dns" : "configuration";
     else if (strcmp(property, "State") == 0)
         value = peer_state_name(peer_state(peer));
     else if (strcmp(property, "Error") == 0)
@@ -131,6 +136,7 @@ static const sd_bus_vtable peer_vtable[] = {
     SD_BUS_METHOD_WITH_NAMES("GetHistory", NULL, , "a(xxx)", SD_BUS_PARAM(points), on_get_history, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Name", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Address", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Origin", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("State", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Error", "s", on_peer_get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Host", "a{sv}", on_peer_get_host, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -204,17 +210,20 @@ static void shown_update(Shown *shown, const Peer *peer, char **names)
         names[n++] = (char *)"RelationStored";
     if (g_strcmp0(peer_address(peer), shown->address) != 0)
         names[n++] = (char *)"Address";
+    if (peer_is_found(peer) != shown->found)
+        names[n++] = (char *)"Origin";
     names[n] = NULL;
     shown->relation = relation.state;
     shown->fault = relation.fault;
     shown->stored = stored;
+    shown->found = peer_is_found(peer);
     g_free(shown->address);
     shown->address = g_strdup(peer_address(peer));
 }
 
 static void emit_differences(BusPeers *self, Peer *peer, const char *path)
 {
-    char *names[5];
+    char *names[DIFFERENCES_MAX + 1];
 
     shown_update(g_hash_table_lookup(self->shown, peer_name(peer)), peer, names);
     if (self->bus && names[0])
@@ -225,7 +234,7 @@ static void emit_differences(BusPeers *self, Peer *peer, const char *path)
 static gboolean is_shown(BusPeers *self, Peer *peer, const char *path)
 {
     Shown *shown = g_hash_table_lookup(self->shown, peer_name(peer));
-    char *ignored[5];
+    char *ignored[DIFFERENCES_MAX + 1];
 
     if (shown)
         return TRUE;

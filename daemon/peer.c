@@ -490,6 +490,11 @@ const char *peer_name(const Peer *self)
     return self->name;
 }
 
+gboolean peer_is_found(const Peer *self)
+{
+    return self->found;
+}
+
 const char *peer_address(const Peer *self)
 {
     return self->address;

@@ -39,6 +39,7 @@ struct Peer {
     char *name, *host, *address;
     guint16 port;
     PeerState state;
+    gboolean found; /* by Discover=: the configuration does not name it */
     gboolean refused; /* the last Hello ended so; kept while it is tried again */
     char *error;
     TbsyncError error_code; /* of `error` */

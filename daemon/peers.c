@@ -230,6 +230,7 @@ static void peers_update(Peers *self, const char *reason)
 
         if (!peer)
             peer = peer_new(self, config, start_delay_ms(self, n_new++));
+        peer->found = i >= self->params.config->n_peers;
         g_ptr_array_add(self->peers, peer);
     }
     for (guint i = 0; i < before->len; i++)

@@ -119,6 +119,7 @@ void peer_unref(Peer *peer);
 
 const char *peer_name(const Peer *peer);
 const char *peer_address(const Peer *peer);                    /* "host:port" */
+gboolean peer_is_found(const Peer *peer);                      /* by peers_set_found(): the configuration does not name it */
 PeerState peer_state(const Peer *peer);
 const char *peer_state_name(PeerState state);                  /* "idle", "dialling", "hello", "linked", "refused" */
 const char *peer_error(const Peer *peer);                      /* (nullable) why it is not linked: one sentence */

@@ -223,6 +223,8 @@ static int on_get_text(sd_bus *bus, const char *path, const char *interface, con
 
     if (((Fixture *)data)->linked && (g_str_equal(property, "State") || g_str_equal(property, "Error")))
         return sd_bus_message_append(reply, "s", *property == 'S' ? "linked" : "");
+    if (g_str_equal(property, "Origin"))
+        return sd_bus_message_append(reply, "s", ((Fixture *)data)->by_dns ? "dns" : "configuration");
     if (g_str_equal(property, "HookState"))
         return sd_bus_message_append(reply, "s", ((Fixture *)data)->hook);
     for (guint i = 0; i < G_N_ELEMENTS(values); i++)
@@ -309,6 +311,7 @@ static const sd_bus_vtable peer_vtable[] = {
     METHOD("GetHistory", NULL, "a(xxx)", on_get_history),
     TEXT("Name"),
     TEXT("Address"),
+    TEXT("Origin"),
     SD_BUS_PROPERTY("State", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Error", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("RelationState", "s", on_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

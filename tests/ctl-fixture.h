@@ -24,6 +24,7 @@ typedef struct Fixture {
     gboolean die;       /* the service leaves the bus when it is called */
     gboolean linked;    /* the peer beta; else it is refused */
     const char *hook;   /* HookState */
+    gboolean by_dns;    /* the peer beta; else by configuration */
     gboolean stored;    /* the relation with it is from before tbsyncd was started */
     guint32 peer_pvr;   /* 0: as this host's */
     /* what it was asked */

@@ -525,6 +525,33 @@ static void test_peers_come_and_go_with_a_reload(Fixture *f, gconstpointer data)
     peer->name = name;
 }
 
+static char *origin_of(Fixture *f, const char *path)
+{
+    g_autoptr(GVariant) reply = call_on(f, path, "org.freedesktop.DBus.Properties/Get",
+                                        g_variant_new("(ss)", "org.tbsyncd1.Peer", "Origin"), NULL);
+    g_autoptr(GVariant) value = g_variant_get_child_value(reply, 0);
+
+    return g_variant_dup_string(g_variant_get_variant(value), NULL);
+}
+
+static void test_peer_tells_where_it_comes_from(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) heard = listen_to_signals(f);
+    ConfigPeer found = f->node.peer_configs[0];
+    g_autofree char *before = origin_of(f, ROOT "/peer/alpha"), *after = NULL;
+
+    g_assert_cmpstr(before, ==, "configuration");
+    peers_set_found(f->node.peers, &found, 1); /* the configuration stands above it */
+    bus_service_peers_changed(f->service);
+    f->node.config.n_peers = 0;
+    peers_reload(f->node.peers, &f->node.config, f->node.tls);
+    bus_service_peers_changed(f->service);
+    WAIT_UNTIL(was_heard(heard, ROOT "/peer/alpha changed Origin"));
+    g_assert_cmpuint(heard->len, ==, 1);
+    after = origin_of(f, ROOT "/peer/alpha");
+    g_assert_cmpstr(after, ==, "dns");
+}
+
 static void test_bus_that_went_away_is_told(Fixture *f, gconstpointer data)
 {
     g_dbus_connection_set_exit_on_close(f->client, FALSE);
@@ -550,6 +577,7 @@ int main(int argc, char **argv)
     ADD("changes-are-signalled", test_changes_are_signalled);
     ADD("samples-are-signalled-if-the-relation-changes-its-state", test_samples_are_signalled_if_the_relation_changes_its_state);
     ADD("peers-come-and-go-with-a-reload", test_peers_come_and_go_with_a_reload);
+    ADD("peer-tells-where-it-comes-from", test_peer_tells_where_it_comes_from);
     ADD("bus-that-went-away-is-told", test_bus_that_went_away_is_told);
     return g_test_run();
 }

@@ -152,6 +152,20 @@ static void test_each_change_is_shown_as_it_is_signalled(void)
     live_end(&live, FALSE);
 }
 
+static void test_peer_that_dns_does_not_name_any_more_is_told(void)
+{
+    static const char *const words[] = { "monitor", NULL };
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    Live live;
+
+    fixture->by_dns = TRUE;
+    live = live_start(fixture, words);
+    assert_start(&live);
+    g_assert_cmpint(sd_bus_emit_interfaces_removed(fixture->service, PEER_PATH, "org.tbsyncd1.Peer", NULL), >=, 0);
+    assert_line(&live, "peer beta: removed, it is not found in DNS any more");
+    live_end(&live, FALSE);
+}
+
 static void test_nothing_is_asked_while_nothing_changes(void)
 {
     static const char *const words[] = { "monitor", "--count", "1", NULL };
@@ -364,6 +378,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ctl-monitor/each-change-is-shown-as-it-is-signalled", test_each_change_is_shown_as_it_is_signalled);
+    g_test_add_func("/ctl-monitor/peer-that-dns-does-not-name-any-more-is-told", test_peer_that_dns_does_not_name_any_more_is_told);
     g_test_add_func("/ctl-monitor/nothing-is-asked-while-nothing-changes", test_nothing_is_asked_while_nothing_changes);
     g_test_add_func("/ctl-monitor/changes-before-the-first-answer-are-shown-once", test_changes_before_the_first_answer_are_shown_once);
     g_test_add_func("/ctl-monitor/changes-between-the-answers-are-shown-once", test_changes_between_the_answers_are_shown_once);

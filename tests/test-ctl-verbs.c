@@ -125,6 +125,22 @@ static void test_relation_from_before_the_start_is_marked(void)
     expect_text(json.out, "\"stored\":true");
 }
 
+static void test_peer_that_dns_names_is_marked(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+    g_auto(Run) configured = RUN(fixture, "peers");
+    g_auto(Run) configured_json = RUN(fixture, "peers", "--json");
+
+    fixture->by_dns = TRUE;
+    g_auto(Run) found = RUN(fixture, "peers");
+    g_auto(Run) found_json = RUN(fixture, "peers", "--json");
+
+    g_assert_null(strstr(configured.out, "DNS"));
+    expect_text(configured_json.out, "\"origin\":\"configuration\"");
+    expect_text(found.out, "beta.example.org:16524, DNS\n");
+    expect_text(found_json.out, "\"origin\":\"dns\"");
+}
+
 static void test_history_of_a_peer_is_a_chart(void)
 {
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
@@ -390,6 +406,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ctl-verbs/unknown-peer-is-named", test_unknown_peer_is_named);
     g_test_add_func("/ctl-verbs/peers-json-is-an-array", test_peers_json_is_an_array);
     g_test_add_func("/ctl-verbs/relation-from-before-the-start-is-marked", test_relation_from_before_the_start_is_marked);
+    g_test_add_func("/ctl-verbs/peer-that-dns-names-is-marked", test_peer_that_dns_names_is_marked);
     g_test_add_func("/ctl-verbs/history-of-a-peer-is-a-chart", test_history_of_a_peer_is_a_chart);
     g_test_add_func("/ctl-verbs/chart-is-ascii-where-it-has-to-be", test_chart_is_ascii_where_it_has_to_be);
     g_test_add_func("/ctl-verbs/history-json-has-the-points", test_history_json_has_the_points);

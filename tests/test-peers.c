@@ -168,6 +168,7 @@ static void test_found_peers_come_stay_and_go(void)
     g_assert_cmpuint(peers_count(pair.alpha.peers), ==, 1);
     WAIT_UNTIL(pair_has_converged(&pair));
     beta = peer_ref(node_peer(&pair.alpha, "beta"));
+    g_assert_true(peer_is_found(beta));
     found[0].port = 1; /* found elsewhere now: that is for the next dial */
     peers_set_found(pair.alpha.peers, found, 1);
     peers_reload(pair.alpha.peers, &pair.alpha.config, pair.alpha.tls);
@@ -193,9 +194,14 @@ static void test_configured_peer_stands_above_a_found_one(void)
     peers_set_found(pair.alpha.peers, &found, 1);
     g_assert_cmpuint(peers_count(pair.alpha.peers), ==, 1);
     g_assert_cmpuint(node_peer(&pair.alpha, "beta")->port, ==, pair.beta.port);
+    g_assert_false(peer_is_found(node_peer(&pair.alpha, "beta")));
     WAIT_UNTIL(pair_has_converged(&pair));
     peers_set_found(pair.alpha.peers, NULL, 0);
     g_assert_true(pair_has_converged(&pair));
+    peers_set_found(pair.alpha.peers, &found, 1);
+    pair.alpha.config.n_peers = 0; /* left to DNS: the same peer, and linked as before */
+    peers_reload(pair.alpha.peers, &pair.alpha.config, pair.alpha.tls);
+    g_assert_true(peer_is_found(node_peer(&pair.alpha, "beta")) && pair_has_converged(&pair));
     pair_clear(&pair);
 }
 

@@ -69,6 +69,7 @@ def come(tap, alpha, beta, gamma, dns):
     alpha.wait_linked(name(beta))
     beta.wait_linked(name(alpha))
     tap.ok(True, "alpha and beta have found each other by DNS")
+    tap.ok(alpha.peer_property(name(beta), "Origin") == "dns", "which peers say of themselves")
     labtest.wait_until("gamma to have tried", lambda: gamma.peer_property(name(alpha), "Error"))
     tap.ok(gamma.peer_property(name(alpha), "State") != "linked" and peers(alpha) == [name(beta)],
            "gamma, which DNS does not name, is a stranger to them")
@@ -136,7 +137,7 @@ def switched_off(tap, alpha, beta):
     alpha.must("systemctl", "reload", "tbsyncd")
     wait_peers(alpha, name(beta))
     alpha.wait_linked(name(beta))
-    tap.ok(True, "without Discover= the static list is all there is")
+    tap.ok(alpha.peer_property(name(beta), "Origin") == "configuration", "without Discover= the static list is all there is")
 
 
 def story(tap, lab, alpha, beta, gamma):
