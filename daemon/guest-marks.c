@@ -67,24 +67,33 @@ int guest_marks_append(sd_bus_message *message, const GuestMarks *self)
     return r < 0 ? r : sd_bus_message_append(message, "b", (int) (self != NULL));
 }
 
+static gboolean is_ascending(const guint32 *marks, gsize n)
+{
+    for (gsize i = 1; i < n; i++)
+        if (marks[i - 1] > marks[i])
+            return FALSE;
+    return TRUE;
+}
+
 int guest_marks_read(sd_bus_message *message, GuestMarks **ret)
 {
-    GuestMarks *self;
     const void *marks;
     size_t n_bytes;
+    gsize n;
     int known;
 
     if (sd_bus_message_read_array(message, 'u', &marks, &n_bytes) <= 0 || sd_bus_message_read(message, "b", &known) <= 0)
         return -EBADMSG;
-    if (n_bytes > GUEST_MARKS_MAX * sizeof self->marks[0])
+    n = n_bytes / sizeof(guint32);
+    if (n > GUEST_MARKS_MAX)
         return -E2BIG;
+    if (!is_ascending(marks, n))
+        return -EBADMSG;
     *ret = NULL;
     if (!known)
         return 0;
-    self = marks_alloc(n_bytes / sizeof self->marks[0]);
-    if (n_bytes > 0)
-        memcpy(self->marks, marks, n_bytes);
-    qsort(self->marks, self->n, sizeof self->marks[0], compare_marks);
-    *ret = self;
+    *ret = marks_alloc(n);
+    if (n > 0)
+        memcpy((*ret)->marks, marks, n_bytes);
     return 0;
 }

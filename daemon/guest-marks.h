@@ -30,5 +30,6 @@ gboolean guest_marks_may_have(const GuestMarks *marks, guint32 mark);
 /* "aub": the marks, ascending, and whether they are all. marks: (nullable). Negative errno on failure. */
 int guest_marks_append(sd_bus_message *message, const GuestMarks *marks);
 
-/* The same from a peer, in any order. *ret (transfer full) (nullable). -EBADMSG: malformed; -E2BIG: more than GUEST_MARKS_MAX. */
+/* The same from a peer. *ret (transfer full) (nullable). -EBADMSG: malformed, or not ascending; -E2BIG: more than GUEST_MARKS_MAX. Costs
+ * microseconds, whatever is sent. */
 int guest_marks_read(sd_bus_message *message, GuestMarks **ret);
