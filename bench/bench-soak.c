@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Whether a tbsyncd grows in a day: bench-soak TBSYNCD [HOURS]
  *
- * What happens to a busy host in 24 hours, without the pauses: each minute a hook and a sample of each peer in both directions; every five
- * minutes somebody reads the whole state, every fifteen a peer asks for a guest and for its departure; every hour a peer restarts, every
- * second hour the configuration is read again, every fourth all peers come back at once. The daemon is a process of its own; this one
- * plays its peers, over real TLS. Fails if RSS grows by more than 1 % after the first hours.
+ * What happens to a busy host in 24 hours, without the pauses: each minute a hook, a sample of each peer in both directions, and other
+ * guests on one of them; every five minutes somebody reads the whole state, every fifteen a peer asks for a guest, for its departure and for
+ * all guests; every hour a peer restarts, every second hour the configuration is read again, every fourth all peers come back at once. The
+ * daemon is a process of its own, with libvirt's test driver; this one plays its peers, over real TLS. Fails if RSS grows by more than 1 %
+ * after the first hours.
  */
 #include "load-hub.h"
 
@@ -14,6 +15,7 @@
 #include <sys/resource.h>
 
 #define PEERS         8
+#define HUB_GUEST_UUID "6695eb01-f6a4-8304-79aa-97f2502e193f" /* of libvirt's test driver */
 #define HOURS         24
 #define WARM_HOURS    4 /* caches, the allocator's arenas, and a ledger that has reached its bound */
 #define POLL_REAL_NS  (4 * NS_PER_S / 1000)
@@ -24,7 +26,7 @@ typedef struct Soak {
     Hub hub;
     Node nodes[PEERS];
     Reactor *reactor;
-    guint hooks, walks, questions, restarts, reloads;
+    guint hooks, walks, questions, lists, restarts, reloads;
 } Soak;
 
 static void soak_init(Soak *soak, const char *tbsyncd)
@@ -35,6 +37,7 @@ static void soak_init(Soak *soak, const char *tbsyncd)
     *soak = (Soak){ .pki = pki_new("soak"), .reactor = reactor_new(NULL) };
     pki_revoke(soak->pki, NULL);
     hub_init(&soak->hub, soak->pki, tbsyncd);
+    soak->hub.libvirt_uri = "test:///default";
     for (guint i = 0; i < PEERS; i++) {
         Node *node = &soak->nodes[i];
 
@@ -83,7 +86,8 @@ static void restart_nodes(Soak *soak, guint first, guint n)
 
 typedef struct Question {
     Node *node;
-    gboolean found, told;
+    gboolean found, told, listed;
+    guint guests; /* of the list */
 } Question;
 
 static void on_found(GObject *source, GAsyncResult *result, void *data)
@@ -100,16 +104,39 @@ static void on_departure(const Departure *departure, const GError *error, void *
     ((Question *) data)->told = TRUE;
 }
 
-/* The other side of a migration: a guest comes to one of the peers. */
+static void on_guests(const GArray *guests, gboolean complete, const GError *error, void *data)
+{
+    Question *question = data;
+
+    question->listed = TRUE;
+    question->guests = guests ? guests->len : 0;
+}
+
+/* The other side of a migration: a guest comes to one of the peers. And of a plan. */
 static void ask_hub(Soak *soak, Node *node)
 {
     Question question = { .node = node };
 
-    peers_find_guest_async(node->peers, NODE_GUEST_UUID, 2000, NULL, on_found, &question);
+    peers_find_guest_async(node->peers, HUB_GUEST_UUID, 2000, NULL, on_found, &question);
     WAIT_UNTIL(question.found);
-    if (peer_ask_departure(peers_nth(node->peers, 0), NODE_GUEST_UUID, 2000, on_departure, &question))
+    if (peer_ask_departure(peers_nth(node->peers, 0), HUB_GUEST_UUID, 2000, on_departure, &question))
         WAIT_UNTIL(question.told);
+    if (peer_list_guests(peers_nth(node->peers, 0), 5000, on_guests, &question))
+        WAIT_UNTIL(question.listed);
     soak->questions++;
+    soak->lists += question.guests == 1;
+}
+
+/* A guest starts there, another ends. */
+static void change_guests(Node *node)
+{
+    g_autofree char *uuid = g_uuid_string_random();
+    const char *uuids[] = { NODE_GUEST_UUID, uuid };
+
+    if (node->role == ROLE_MIGRATING_OUT)
+        peers_tell_guests(node->peers, guest_marks_new(uuids, 2));
+    else
+        peers_tell_guests(node->peers, guest_marks_new(uuids + 1, 1));
 }
 
 static gboolean on_pause(void *data)
@@ -124,6 +151,7 @@ static void play_minute(Soak *soak, guint minute)
     gboolean over = FALSE;
     double ms;
 
+    change_guests(node);
     hub_ask(&soak->hub, 1, &ms);
     soak->hooks++;
     g_timeout_add(POLL_REAL_NS / (NS_PER_S / 1000), on_pause, &over); /* each node polls once */
@@ -161,8 +189,8 @@ static int run(Soak *soak, guint hours)
             printf("  after %3u hours: RSS %6.2f MB\n", hour + 1, (double) rss_kb / 1024);
     }
     growth_pc = 100 * ((double) rss_kb / (double) warm_kb - 1);
-    printf("%u hooks, %u walks over the bus, %u questions of peers, %u restarts of peers, %u reloads\n", soak->hooks, soak->walks,
-           soak->questions, soak->restarts, soak->reloads);
+    printf("%u hooks, %u walks over the bus, %u questions of peers, %u lists with our guest, %u restarts of peers, %u reloads\n",
+           soak->hooks, soak->walks, soak->questions, soak->lists, soak->restarts, soak->reloads);
     printf("RSS growth from hour %u to hour %u: %.2f %%  bar: %.0f\n", WARM_HOURS, hours, growth_pc, GROWTH_MAX_PC);
     return growth_pc < GROWTH_MAX_PC ? 0 : 1;
 }

@@ -94,7 +94,7 @@ void hub_write_config(const Hub *hub, const Node *nodes, guint n, guint poll_s)
     g_string_append_printf(text, "KeyFile=%s\n", pki_path(hub->pki, "hub-key.pem"));
     g_string_append_printf(text, "ClientCertFile=%s\n", pki_path(hub->pki, "hub-cert.pem"));
     g_string_append_printf(text, "ClientKeyFile=%s\n", pki_path(hub->pki, "hub-key.pem"));
-    g_string_append(text, "[Libvirt]\nURI=\n");
+    g_string_append_printf(text, "[Libvirt]\nURI=%s\n", hub->libvirt_uri ? hub->libvirt_uri : "");
     for (guint i = 0; i < n; i++)
         g_string_append_printf(text, "[Peer %s]\nAddress=127.0.0.1\nPort=%u\n", nodes[i].name, nodes[i].port);
     g_assert_true(g_file_set_contents(path, text->str, -1, NULL));

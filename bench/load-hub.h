@@ -12,6 +12,7 @@ typedef struct Hub {
     Pki *pki;
     const char *tbsyncd;
     guint16 port;
+    const char *libvirt_uri; /* (nullable) none */
     pid_t bus_pid, pid;
     sd_bus *bus; /* attached to the default context */
     GSource *source;
