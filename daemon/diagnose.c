@@ -9,6 +9,7 @@
 #include "credentials.h"
 #include "link-cert.h"
 #include "link-names.h"
+#include "spare-room.h"
 #include "tbsyncd-config.h"
 
 #define EXPIRY_NOTICE_NS (30 * 86400 * NS_PER_S)
@@ -175,6 +176,13 @@ static void check_unwritten(Examination *e)
     if (e->in->unwritten > 0)
         report(e, e->in->config->state_directory, "%u files could not be written there: they are kept in memory and tried again every 10 s",
                e->in->unwritten);
+}
+
+static void check_spare(Examination *e)
+{
+    if (e->in->spare_missing > 0)
+        report(e, e->in->config->state_directory, "the disk is full or nearly so: room for %u of the %u next records is kept there",
+               SPARE_FILES - e->in->spare_missing, SPARE_FILES);
 }
 
 static void check_simulated(Examination *e)
@@ -362,6 +370,7 @@ static const Check checks[] = {
     { "listen-failed", "error", check_listen, "ss -ltnp 'sport = :16524'" },
     { "state-not-writable", "error", check_state_directory, "chown tbsyncd: {}; chmod 700 {}" },
     { "state-unwritten", "error", check_unwritten, "df {}; findmnt --target {}" },
+    { "state-full", "warn", check_spare, "df {}" },
     { "libvirt-away", "error", check_libvirt, "systemctl status libvirtd; virsh -c {} uri" },
     { "libvirt-off", "warn", check_libvirt_off, "set {} and type: systemctl restart tbsyncd" },
     { "timing-failed", "warn", check_timing, ALLOW_READ_WRITE "; systemctl restart tbsyncd" },

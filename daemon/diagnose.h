@@ -28,6 +28,7 @@ typedef struct DiagnoseInput {
     const char *listen_error; /* (nullable) */
     const char *discover_error, *discover_foreign; /* (nullable) as discover.h has them */
     guint unwritten; /* of records that the disk did not take */
+    guint spare_missing; /* of SPARE_FILES */
     const DiagnosePeer *peers;
     gsize n_peers;
     gint64 now_real_ns;

@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "json-text.h"
+#include "spare-room.h"
 
 /* A record is some kB; what is larger was not written by us. */
 #define RECORD_BYTES_MAX (4u * 1024 * 1024)
@@ -20,7 +21,7 @@
 #define RETRY_INTERVAL_S 10
 
 typedef struct Job {
-    char *path;
+    char *path;  /* NULL: only look after the spare room */
     char *text;  /* NULL: remove the file */
     GTask *task; /* (nullable) */
 } Job;
@@ -33,6 +34,7 @@ struct Ledger {
     GPtrArray *ids; /* of char*, ascending, which is oldest first */
     guint64 sequence; /* of the newest id that was given out */
     GThreadPool *writer;
+    SpareRoom *room; /* the writer's */
     GMutex lock;         /* guards what follows */
     GHashTable *pending; /* path -> text not yet on disk; "" text means removal */
     GHashTable *unwritten; /* set of paths in `pending` whose write failed */
@@ -55,6 +57,7 @@ static gboolean fail(GError **error, const char *what, const char *path)
 
     g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED, "cannot %s %s: %s", what, path,
                 g_strerror(saved));
+    errno = saved;
     return FALSE;
 }
 
@@ -80,16 +83,19 @@ static gboolean write_all(int fd, const char *text, const char *path, GError **e
 static gboolean sync_directory(const char *path, GError **error)
 {
     g_autofree char *directory = g_path_get_dirname(path);
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), saved;
     gboolean ok;
 
     if (fd < 0)
         return fail(error, "open", directory);
     ok = fsync(fd) == 0 || fail(error, "sync", directory);
+    saved = errno;
     close(fd);
+    errno = saved;
     return ok;
 }
 
+/* errno is that of the failure. */
 static gboolean write_file(const char *path, const char *text, GError **error)
 {
     g_autofree char *temporary = g_strconcat(path, ".new", NULL);
@@ -104,7 +110,10 @@ static gboolean write_file(const char *path, const char *text, GError **error)
     if (ok && rename(temporary, path) < 0)
         ok = fail(error, "rename to", path);
     if (!ok) {
+        int saved = errno;
+
         unlink(temporary);
+        errno = saved;
         return FALSE;
     }
     return sync_directory(path, error);
@@ -118,6 +127,45 @@ static gboolean remove_file(const char *path, GError **error)
 }
 
 static gboolean on_retry(void *data);
+
+static void start_timer(Ledger *ledger)
+{
+    if (ledger->retry_source == 0)
+        ledger->retry_source = g_timeout_add_seconds(RETRY_INTERVAL_S, on_retry, ledger);
+}
+
+/* What a start of tomorrow must know: the rest is learnt anew. */
+static gboolean is_precious(const Ledger *ledger, const char *path)
+{
+    return g_str_has_prefix(path, ledger->migrations) || g_str_has_prefix(path, ledger->guests);
+}
+
+/* *error: why it could not be written as ever; cleared if it was. */
+static gboolean write_in_spare_room(Ledger *ledger, const char *path, const char *text, GError **error)
+{
+    if ((errno != ENOSPC && errno != EDQUOT) || !is_precious(ledger, path) || !spare_room_write(ledger->room, path, text))
+        return FALSE;
+    g_warning("%s; written in the room that is kept for this, of which %u of %u are left", (*error)->message,
+              SPARE_FILES - spare_room_missing(ledger->room), SPARE_FILES);
+    g_clear_error(error);
+    return sync_directory(path, error);
+}
+
+static gboolean write_text(Ledger *ledger, const char *path, const char *text, GError **error)
+{
+    return write_file(path, text, error) || write_in_spare_room(ledger, path, text, error);
+}
+
+static void look_after_room(Ledger *ledger)
+{
+    if (spare_room_fill(ledger->room))
+        g_message("room is kept again for %u records, should the disk be full", SPARE_FILES);
+    if (spare_room_missing(ledger->room) == 0)
+        return;
+    g_mutex_lock(&ledger->lock);
+    start_timer(ledger);
+    g_mutex_unlock(&ledger->lock);
+}
 
 typedef enum Outcome {
     OUTCOME_WRITTEN,
@@ -142,19 +190,15 @@ static Outcome settle(Ledger *ledger, const Job *job, gboolean ok)
     }
     if (!is_newest)
         return OUTCOME_STILL_KEPT; /* the newer one will tell */
-    if (ledger->retry_source == 0)
-        ledger->retry_source = g_timeout_add_seconds(RETRY_INTERVAL_S, on_retry, ledger);
+    start_timer(ledger);
     return g_hash_table_add(ledger->unwritten, g_strdup(job->path)) ? OUTCOME_KEPT : OUTCOME_STILL_KEPT;
 }
 
-/* In the writer's thread. */
-static void run_job(void *pointer, void *pool_data)
+static void run_write(Ledger *ledger, Job *job)
 {
-    Job *job = pointer;
-    Ledger *ledger = pool_data;
     g_autoptr(GError) error = NULL;
     gboolean ok =
-        job->text ? write_file(job->path, job->text, &error) : remove_file(job->path, &error);
+        job->text ? write_text(ledger, job->path, job->text, &error) : remove_file(job->path, &error);
     Outcome outcome = settle(ledger, job, ok);
 
     if (outcome == OUTCOME_ALL_WRITTEN)
@@ -165,6 +209,17 @@ static void run_job(void *pointer, void *pool_data)
         g_task_return_error(job->task, g_steal_pointer(&error));
     else if (outcome == OUTCOME_KEPT)
         g_warning("%s; kept in memory and tried again", error->message);
+}
+
+/* In the writer's thread. */
+static void run_job(void *pointer, void *pool_data)
+{
+    Job *job = pointer;
+    Ledger *ledger = pool_data;
+
+    if (job->path)
+        run_write(ledger, job);
+    look_after_room(ledger);
     job_free(job);
 }
 
@@ -233,9 +288,18 @@ static void timer_clear(Ledger *ledger)
 
 static gboolean on_retry(void *data)
 {
-    timer_take(data);
-    retry_all(data);
+    Ledger *ledger = data;
+
+    timer_take(ledger);
+    retry_all(ledger);
+    if (spare_room_missing(ledger->room) > 0)
+        g_thread_pool_push(ledger->writer, g_new0(Job, 1), NULL);
     return G_SOURCE_REMOVE;
+}
+
+guint ledger_spare_missing(const Ledger *ledger)
+{
+    return spare_room_missing(ledger->room);
 }
 
 guint ledger_unwritten(const Ledger *ledger)
@@ -347,6 +411,7 @@ static gboolean make_directory(const char *path, GError **error)
 Ledger *ledger_new(const char *directory, guint max_records, GError **error)
 {
     g_autoptr(Ledger) ledger = g_new0(Ledger, 1);
+    g_autofree char *spare = g_build_filename(directory, "spare", NULL);
 
     g_mutex_init(&ledger->lock);
     ledger->migrations = g_build_filename(directory, "migrations", NULL);
@@ -356,11 +421,13 @@ Ledger *ledger_new(const char *directory, guint max_records, GError **error)
     ledger->ids = g_ptr_array_new_with_free_func(g_free);
     ledger->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     ledger->unwritten = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    ledger->room = spare_room_new(spare);
     ledger->writer = g_thread_pool_new(run_job, ledger, 1, FALSE, NULL);
     if (!make_directory(ledger->migrations, error) || !make_directory(ledger->guests, error) ||
         !make_directory(ledger->peers, error) ||
         !load_ids(ledger, error))
         return NULL;
+    spare_room_fill(ledger->room); /* before there is a writer to share it with */
     trim(ledger);
     return g_steal_pointer(&ledger);
 }
@@ -378,6 +445,7 @@ void ledger_free(Ledger *ledger)
     g_clear_pointer(&ledger->unwritten, g_hash_table_unref);
     g_clear_pointer(&ledger->pending, g_hash_table_unref);
     g_clear_pointer(&ledger->ids, g_ptr_array_unref);
+    spare_room_free(ledger->room);
     g_free(ledger->migrations);
     g_free(ledger->guests);
     g_free(ledger->peers);

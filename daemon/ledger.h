@@ -17,7 +17,8 @@
  * small and done at once. The index (ids) is in memory; contents stay on disk. When there are more
  * than max_records the oldest ones are removed.
  *
- * What the disk does not take (full, read-only) is told once, kept in memory, read as if it were written, and tried again every
+ * While the disk is full, records and guests are written in room that is kept for this (spare-room.h), as far as that goes. What the
+ * disk does not take then (or is read-only) is told once, kept in memory, read as if it were written, and tried again every
  * 10 s and at the end, until it is there or replaced.
  */
 
@@ -55,6 +56,9 @@ gboolean ledger_put_finish(Ledger *ledger, GAsyncResult *result, GError **error)
 
 /* How many writes failed and wait for another try: see the top. */
 guint ledger_unwritten(const Ledger *ledger);
+
+/* How many of SPARE_FILES (spare-room.h) are used up, or could never be made. */
+guint ledger_spare_missing(const Ledger *ledger);
 
 /* The order of two ids: < 0 if `a` is the older one. */
 int ledger_compare_ids(const char *a, const char *b);

@@ -357,6 +357,7 @@ static GVariant *on_diagnose(void *data)
         .discover_error = discover_error(manager->discover),
         .discover_foreign = discover_foreign(manager->discover),
         .unwritten = ledger_unwritten(manager->ledger),
+        .spare_missing = ledger_spare_missing(manager->ledger),
         .peers = peers,
         .n_peers = n,
         .now_real_ns = tb_clock_real_ns(),

@@ -216,7 +216,11 @@ static void test_directory_and_address(Fixture *f, gconstpointer data)
     f->config.state_directory = (char *)g_get_tmp_dir();
     f->input.listen_error = NULL;
     f->input.unwritten = 3;
-    assert_problems(f, "state-unwritten error tmp");
+    f->input.spare_missing = 16;
+    assert_problems(f, "state-unwritten error tmp, state-full warn tmp");
+    f->input.unwritten = 0;
+    f->input.spare_missing = 1;
+    assert_problems(f, "state-full warn tmp");
 }
 
 static void test_discovery(Fixture *f, gconstpointer data)

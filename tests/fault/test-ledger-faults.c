@@ -14,6 +14,7 @@
 
 #include "error.h"
 #include "ledger.h"
+#include "spare-room.h"
 
 #define UUID      "5a5a5a5a-1111-4222-8333-00000000beef"
 #define ID        "20231114T221320.000000Z-5a5a5a5a"
@@ -38,6 +39,7 @@ static struct {
     int error;
     gsize part_bytes;
     gint fired;
+    gboolean full; /* no file can be made */
 } fault;
 
 static void arm(Effect effect, int at, int error)
@@ -123,8 +125,11 @@ int __wrap_close(int fd)
 int __wrap_open64(const char *path, int flags, ...)
 {
     gboolean due = is_due();
-    int result = due && fails() ? -1 : __real_open64(path, flags, 0644);
+    int result = -1;
 
+    errno = ENOSPC;
+    if (!(due && fails()) && !(fault.full && (flags & O_CREAT)))
+        result = __real_open64(path, flags, 0644);
     if (due)
         done();
     return result;
@@ -177,6 +182,7 @@ static void set_up(Fixture *f, gconstpointer data)
 static void tear_down(Fixture *f, gconstpointer data)
 {
     disarm();
+    fault.full = FALSE;
     remove_tree(f->directory);
     g_free(f->directory);
 }
@@ -244,6 +250,15 @@ static int stored_value(const Ledger *ledger)
     return value;
 }
 
+/* As the next start finds it. */
+static int value_on_disk(const Fixture *f)
+{
+    g_autoptr(Ledger) ledger = ledger_new(f->directory, 10, NULL);
+
+    g_assert_nonnull(ledger);
+    return stored_value(ledger);
+}
+
 static void assert_no_leftovers(const Fixture *f, const char *folder)
 {
     g_autofree char *path = g_build_filename(f->directory, folder, NULL);
@@ -281,6 +296,11 @@ static void test_each_failing_call_is_told(Fixture *f, gconstpointer data)
                 g_assert_no_error(failure);
                 break;
             }
+            if (errors[i] == ENOSPC || errors[i] == EDQUOT) {
+                /* there is room that is kept for that */
+                g_assert_no_error(failure);
+                g_assert_cmpint(now, ==, old + 1);
+            }
             g_assert_true(failure == NULL || failure->domain == TBSYNC_ERROR);
             g_assert_true(!failure || (strstr(failure->message, f->directory) && strstr(failure->message, g_strerror(errors[i]))));
             /* what is told as written is written; what is not, is the old record or the new one */
@@ -297,6 +317,45 @@ static void test_each_failing_call_is_told(Fixture *f, gconstpointer data)
     }
     /* open, write, sync, close, rename; open, sync, close of the directory */
     g_assert_cmpint(calls, >=, 8);
+}
+
+/* Until the room that is kept is used up; then it is said, and what is kept in memory is written when there is room. */
+static void test_full_disk_takes_as_much_as_there_is_room_for(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Ledger) ledger = open_ledger(f);
+    g_autoptr(GError) error = NULL;
+
+    fault.full = TRUE;
+    for (guint i = 0; i < SPARE_FILES; i++) {
+        g_assert_cmpuint(ledger_spare_missing(ledger), ==, i);
+        g_assert_null(put(ledger, (int) i));
+        g_assert_cmpint(value_on_disk(f), ==, (int) i);
+    }
+    error = put(ledger, 100);
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_FAILED);
+    g_assert_nonnull(strstr(error->message, g_strerror(ENOSPC)));
+    g_assert_cmpint(stored_value(ledger), ==, 100);
+    g_assert_cmpint(value_on_disk(f), ==, SPARE_FILES - 1);
+    g_assert_cmpuint(ledger_unwritten(ledger), ==, 1);
+    fault.full = FALSE;
+    g_clear_pointer(&ledger, ledger_free); /* tries again */
+    g_assert_cmpint(value_on_disk(f), ==, 100);
+    ledger = open_ledger(f);
+    g_assert_cmpuint(ledger_spare_missing(ledger), ==, 0);
+}
+
+/* What can be learnt anew uses up no room. */
+static void test_relation_of_a_peer_uses_up_no_room(Fixture *f, gconstpointer data)
+{
+    g_autoptr(Ledger) ledger = open_ledger(f);
+    g_autoptr(JsonObject) object = json_object_new();
+
+    fault.full = TRUE;
+    ledger_put_peer(ledger, "alpha", object);
+    g_assert_null(put(ledger, 1)); /* after it */
+    g_assert_cmpuint(ledger_spare_missing(ledger), ==, 1);
+    g_assert_cmpuint(ledger_unwritten(ledger), ==, 1);
+    fault.full = FALSE;
 }
 
 static void test_interrupted_and_short_writes_are_continued(Fixture *f, gconstpointer data)
@@ -378,7 +437,8 @@ static void test_killed_writer_leaves_old_or_new(Fixture *f, gconstpointer data)
         g_assert_cmpint(pid, >=, 0);
         if (pid == 0) {
             fault.part_bytes = (gsize) g_rand_int_range(rand, 0, TEXT_MAX);
-            arm(effects[run % 3], 1 + run / 3 % 18, 0);
+            fault.full = run % 2 == 1;
+            arm(effects[run / 2 % 3], 1 + run / 6 % 18, 0);
             write_and_die(f, run);
         }
         g_rand_int(rand); /* the next child cuts elsewhere */
@@ -399,10 +459,15 @@ static void test_killed_writer_leaves_old_or_new(Fixture *f, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK); /* a full disk is a warning */
     /* before any thread is started: the writers are forked */
     g_test_add("/ledger-faults/killed-writer-leaves-the-old-record-or-the-new", Fixture, NULL, set_up,
                test_killed_writer_leaves_old_or_new, tear_down);
     g_test_add("/ledger-faults/each-failing-call-is-told", Fixture, NULL, set_up, test_each_failing_call_is_told, tear_down);
+    g_test_add("/ledger-faults/full-disk-takes-as-much-as-there-is-room-for", Fixture, NULL, set_up,
+               test_full_disk_takes_as_much_as_there_is_room_for, tear_down);
+    g_test_add("/ledger-faults/relation-of-a-peer-uses-up-no-room", Fixture, NULL, set_up, test_relation_of_a_peer_uses_up_no_room,
+               tear_down);
     g_test_add("/ledger-faults/interrupted-and-short-writes-are-continued", Fixture, NULL, set_up,
                test_interrupted_and_short_writes_are_continued, tear_down);
     g_test_add("/ledger-faults/state-that-cannot-be-made-is-told", Fixture, NULL, set_up, test_full_disk_at_start_is_told, tear_down);

@@ -220,8 +220,8 @@ def test_daemon_killed_in_a_hook_leaves_its_answer_to_the_policy():
         recovered(beta, records)
 
 
-def left_unwritten(beta):
-    return [row for row in json.loads(beta.ctl("doctor", "--json").stdout) if row["code"] == "state-unwritten"]
+def complaints(beta, *codes):
+    return [row["code"] for row in json.loads(beta.ctl("doctor", "--json").stdout) if row["code"] in codes]
 
 
 def newest_is_kept_until_it_is_written(beta, records, make_room):
@@ -229,24 +229,24 @@ def newest_is_kept_until_it_is_written(beta, records, make_room):
     beta.await_log("verdict not recorded yet, tried again until it is: ")
     newest = beta.records()[0]["id"]
     assert newest not in [record["id"] for record in records], newest
-    equal(len(left_unwritten(beta)), 1)
+    equal(complaints(beta, "state-unwritten"), ["state-unwritten"])
     file = beta.directory / "state/migrations" / f"{newest}.json"
     equal(file.exists(), False)
     make_room()
     beta.await_log("all records are on disk again")
     equal(json.loads(file.read_text(encoding="utf-8"))["id"], newest)
-    equal(left_unwritten(beta), [])
+    equal(complaints(beta, "state-unwritten"), [])
     beta.kill()
     beta.start()
     recovered(beta, [*records, {"id": newest}])
 
 
-def test_record_that_a_full_disk_refuses_is_written_later():
+def test_record_is_on_a_full_disk_before_its_verdict_is_told():
     with Lab() as lab:
         state = lab.directory / "beta/state"
         alpha, beta = lab.pair()
         beta.kill()
-        run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", state)
+        run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", state)
         lab.stack.callback(run, "umount", "--lazy", state)
         beta.start()
         recovered(beta, [])
@@ -259,8 +259,19 @@ def test_record_that_a_full_disk_refuses_is_written_later():
             except OSError:
                 pass
         equal(beta.hook(), ALLOWED)
-        newest_is_kept_until_it_is_written(beta, records, filler.unlink)
-        contains(beta.log(), "No space left on device")
+        newest = beta.records()[0]
+        assert newest["id"] not in [record["id"] for record in records], newest
+        equal(json.loads((state / "migrations" / f"{newest['id']}.json").read_text(encoding="utf-8"))["id"], newest["id"])
+        contains(beta.log(), "No space left on device; written in the room that is kept for this")
+        equal(complaints(beta, "state-unwritten", "state-full"), ["state-full"])
+        beta.kill()
+        beta.start()  # still without room
+        recovered(beta, [*records, newest])
+        # that room comes to an end
+        while "verdict not recorded yet" not in beta.log():
+            equal(beta.hook(), ALLOWED)
+        newest_is_kept_until_it_is_written(beta, [*records, newest], filler.unlink)
+        await_that("there is room again", lambda: complaints(beta, "state-full") == [])
 
 
 def test_record_that_a_read_only_directory_refuses_is_written_later():
