@@ -7,13 +7,14 @@ static Interval pair_ticks(const ClockReading *pair, TbTicks origin)
     return interval_of(tb_minus(pair->tb_before, origin), tb_minus(pair->tb_after, origin));
 }
 
-/* Ticks since `origin` of the stamp as counted from one pair. */
+/* Ticks since `origin` of the stamp as counted from one pair. While the time of day advances by ns the timebase advances by ns /
+ * (1 +- d), which is at most ns x d / (1 - d) away from ns. */
 static Interval count_from(const ClockReading *pair, TbTicks origin, const StampQuery *query)
 {
     int64_t ns = tod_minus(query->stamp, pair->tod);
     Interval distance = interval_of(ns, int64_add(ns, query->resolution_ns));
-    int64_t farther = distance.hi > -distance.lo ? distance.hi : -distance.lo;
-    int64_t slack_ns = mul_div_ceil(farther, query->tod_drift_ppb, NS_PER_S);
+    int64_t back_ns = int64_sub(0, distance.lo), farther_ns = distance.hi > back_ns ? distance.hi : back_ns;
+    int64_t slack_ns = mul_div_ceil(farther_ns, query->tod_drift_ppb, NS_PER_S - query->tod_drift_ppb);
 
     distance =
         interval_scale(interval_widen(distance, slack_ns), (int64_t)query->timebase_hz, NS_PER_S);

@@ -18,7 +18,7 @@ typedef struct StampQuery {
     TodNs stamp;
     int64_t resolution_ns;  /* the instant lies in [stamp, stamp + resolution] */
     uint64_t timebase_hz;   /* 1 .. 10^12 */
-    uint32_t tod_drift_ppb; /* largest rate difference of time of day and timebase */
+    uint32_t tod_drift_ppb; /* largest rate difference of time of day and timebase; 0 .. 10^8 */
 } StampQuery;
 
 typedef struct StampBounds {

@@ -36,8 +36,8 @@ static void test_steady_clock_gives_a_narrow_interval(void)
 
     g_assert_false(b.stepped);
     assert_contains(b, 1995);
-    /* 995 ms x 600 ppm on both sides, 1 us resolution, the pair itself */
-    g_assert_cmpint(tb_minus(b.hi, b.lo), <=, 2 * 305664 + 512 + 6);
+    /* 995 ms x 600 / 999400 on both sides, 1 us resolution, the pair itself */
+    g_assert_cmpint(tb_minus(b.hi, b.lo), <=, 2 * 305848 + 512 + 6);
 }
 
 static void test_step_before_the_stamp_keeps_the_truth_inside(void)
@@ -107,7 +107,7 @@ static void test_random_worlds_contain_the_truth(void)
             .stamp = tod_ns(tod_at * 1000),
             .resolution_ns = 1000,
             .timebase_hz = HZ,
-            .tod_drift_ppb = 601000,
+            .tod_drift_ppb = 600000,
         };
         StampBounds b = stamp_bounds(&query);
         int64_t truth = at * 512;
@@ -115,6 +115,32 @@ static void test_random_worlds_contain_the_truth(void)
         /* the world's own rounding to 1 us moves its stamps by as much */
         g_assert_cmpint(tb_minus(b.lo, tb_ticks(7)) - 1024, <=, truth);
         g_assert_cmpint(tb_minus(b.hi, tb_ticks(7)) + 1024, >=, truth);
+    }
+}
+
+/* A clock that runs as slowly as allowed shows 9 s while 10 s pass; stepped right after the first pair, so that only the
+ * later one tells, 9 s by the wall clock and 10 s by the timebase after the stamp. */
+static void test_slowest_clock_keeps_the_truth_inside(void)
+{
+    StampQuery query = { pair_at(1000, 50000), pair_at(20000, 77100), tod_ns(68100 * MS_NS), 0, HZ, 100000000 };
+    StampBounds b = stamp_bounds(&query);
+
+    g_assert_true(b.stepped);
+    assert_contains(b, 10000);
+}
+
+/* Whatever a stamp says, there and back is at least the order. */
+static void test_absurd_stamps_leave_only_the_order(void)
+{
+    const int64_t stamps_ns[] = { INT64_MIN, INT64_MIN + 1, INT64_MAX - 1, INT64_MAX };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(stamps_ns); i++) {
+        StampQuery query = { pair_at(1000, 50000), pair_at(2000, 51000), tod_ns(stamps_ns[i]), 1000, HZ, 600000 };
+        StampBounds b = stamp_bounds(&query);
+
+        g_assert_true(b.stepped);
+        g_assert_cmpuint(b.lo.raw, ==, 1000 * MS_TICKS - 1);
+        g_assert_cmpuint(b.hi.raw, ==, 2000 * MS_TICKS + 1);
     }
 }
 
@@ -133,6 +159,8 @@ int main(int argc, char **argv)
                     test_to_and_fro_leaves_only_the_order);
     g_test_add_func("/stamp/wrap-of-the-timebase-does-not-matter",
                     test_wrap_of_the_timebase_does_not_matter);
+    g_test_add_func("/stamp/slowest-clock-keeps-the-truth-inside", test_slowest_clock_keeps_the_truth_inside);
+    g_test_add_func("/stamp/absurd-stamps-leave-only-the-order", test_absurd_stamps_leave_only_the_order);
     g_test_add_func("/stamp/random-worlds-contain-the-truth", test_random_worlds_contain_the_truth);
     return g_test_run();
 }
