@@ -465,7 +465,7 @@ static gboolean start_records(Manager *manager, GError **error)
         ledger_new(manager->config->state_directory, manager->config->max_records, error);
     if (!manager->ledger)
         return FALSE;
-    manager->stamps = stamp_clock_new(manager->clock);
+    manager->stamps = stamp_clock_new(manager->clock, 0);
     manager->departures = departures_new(manager->stamps);
     if (manager->config->libvirt_read_timebase) {
         departures_set_reader(manager->departures, read_timebase, manager);

@@ -11,8 +11,10 @@
 struct StampClock {
     const TbClock *clock;
     guint holders;
+    guint period_ms;
     guint timer;
-    guint n_pairs;             /* read since the first hold */
+    ClockReading first;        /* at the first hold */
+    guint n_pairs;             /* read since then */
     ClockReading pairs[PAIRS]; /* ring: pair n is at n % PAIRS */
 };
 
@@ -24,11 +26,12 @@ static gboolean on_period(void *data)
     return G_SOURCE_CONTINUE;
 }
 
-StampClock *stamp_clock_new(const TbClock *clock)
+StampClock *stamp_clock_new(const TbClock *clock, guint period_ms)
 {
     StampClock *stamps = g_new0(StampClock, 1);
 
     stamps->clock = clock;
+    stamps->period_ms = period_ms != 0 ? period_ms : STAMP_PERIOD_MS;
     return stamps;
 }
 
@@ -46,7 +49,8 @@ void stamp_clock_hold(StampClock *stamps)
         return;
     stamps->n_pairs = 0;
     on_period(stamps);
-    stamps->timer = g_timeout_add(STAMP_PERIOD_MS, on_period, stamps);
+    stamps->first = stamps->pairs[0];
+    stamps->timer = g_timeout_add(stamps->period_ms, on_period, stamps);
 }
 
 void stamp_clock_release(StampClock *stamps)
@@ -57,13 +61,14 @@ void stamp_clock_release(StampClock *stamps)
 }
 
 /* The newest pair that is older than the latency, and than the stamp by this clock's own order: on a
- * busy machine an event may take longer. Else the oldest there is. */
+ * busy machine an event may take longer. Else the first one of all, which whoever holds the clock took before the stamp: the
+ * oldest of the ring may be younger than an event that a hung libvirtd held back. */
 static const ClockReading *pair_before(const StampClock *stamps, TbTicks now, TodNs stamp)
 {
     gint64 latency_ticks = ns_to_ticks_ceil(STAMP_LATENCY_MS * G_GINT64_CONSTANT(1000000),
                                             tb_clock_frequency_hz(stamps->clock));
     guint oldest = stamps->n_pairs > PAIRS ? stamps->n_pairs - PAIRS : 0;
-    const ClockReading *pair = &stamps->pairs[oldest % PAIRS];
+    const ClockReading *pair = &stamps->first;
 
     for (guint n = oldest; n < stamps->n_pairs; n++) {
         const ClockReading *newer = &stamps->pairs[n % PAIRS];

@@ -16,14 +16,15 @@
 #define STAMP_PERIOD_MS 250
 
 /* An event reaches us within this time after QEMU stamped it: two local sockets and two event
- * loops. If it takes longer, up to STAMP_REACH_MS, the bounds hold unless the wall clock was stepped
- * meanwhile. */
+ * loops. If it takes longer, the bounds hold unless the wall clock was stepped meanwhile; they grow with the distance to
+ * the first hold beyond STAMP_REACH_MS. What is stamped comes after the first hold. */
 #define STAMP_LATENCY_MS 1000
 #define STAMP_REACH_MS   10000
 
 typedef struct StampClock StampClock;
 
-StampClock *stamp_clock_new(const TbClock *clock);
+/* period_ms: 0: STAMP_PERIOD_MS, which STAMP_REACH_MS is for. */
+StampClock *stamp_clock_new(const TbClock *clock, guint period_ms);
 void stamp_clock_free(StampClock *stamps);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StampClock, stamp_clock_free)
 

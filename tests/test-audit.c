@@ -144,7 +144,7 @@ static void start(Fixture *f)
 
     f->clock = tb_clock_new(&clock, &error);
     g_assert_no_error(error);
-    f->stamps = stamp_clock_new(f->clock);
+    f->stamps = stamp_clock_new(f->clock, 0);
     params.stamps = f->stamps;
     f->ledger = ledger_new(f->directory, 10, &error);
     g_assert_no_error(error);

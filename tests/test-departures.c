@@ -43,7 +43,7 @@ static void set_up(Fixture *f, gconstpointer data)
 
     f->clock = tb_clock_new(&config, &error);
     g_assert_no_error(error);
-    f->stamps = stamp_clock_new(f->clock);
+    f->stamps = stamp_clock_new(f->clock, 0);
     f->departures = departures_new(f->stamps);
     departures_set_reader(f->departures, on_ask, f);
 }

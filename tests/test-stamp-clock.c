@@ -13,7 +13,7 @@ static void set_up(Fixture *f, gconstpointer data)
 
     f->clock = tb_clock_new(&config, &error);
     g_assert_no_error(error);
-    f->stamps = stamp_clock_new(f->clock);
+    f->stamps = stamp_clock_new(f->clock, 1);
 }
 
 static void tear_down(Fixture *f, gconstpointer data)
@@ -52,6 +52,24 @@ static void test_stamp_lies_between_the_readings_around_it(Fixture *f, gconstpoi
     stamp_clock_release(f->stamps);
 }
 
+/* libvirtd hung, and then told of something that was long past: no pair of before it is left but the first. */
+static void test_stamp_of_long_ago_is_still_after_the_hold(Fixture *f, gconstpointer data)
+{
+    TbTicks before = stamp_clock_now(f->stamps), after;
+    StampBounds bounds;
+    gint64 stamp;
+
+    stamp_clock_hold(f->stamps);
+    stamp = tb_clock_real_ns();
+    after = stamp_clock_now(f->stamps);
+    while (tb_minus(stamp_clock_now(f->stamps), after) < 100 * 512000) /* 100 pairs, more than are kept */
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_true(stamp_clock_place(f->stamps, stamp, &bounds));
+    g_assert_cmpint(tb_minus(bounds.lo, after), <=, 0);
+    g_assert_cmpint(tb_minus(bounds.hi, before), >=, 0);
+    stamp_clock_release(f->stamps);
+}
+
 static void test_boot_time_is_placed_outward(Fixture *f, gconstpointer data)
 {
     TbTicks before = stamp_clock_now(f->stamps), lo, hi;
@@ -73,6 +91,8 @@ int main(int argc, char **argv)
                test_nothing_is_placed_while_nobody_holds, tear_down);
     g_test_add("/stamp-clock/stamp-lies-between-the-readings-around-it", Fixture, NULL, set_up,
                test_stamp_lies_between_the_readings_around_it, tear_down);
+    g_test_add("/stamp-clock/stamp-of-long-ago-is-still-after-the-hold", Fixture, NULL, set_up,
+               test_stamp_of_long_ago_is_still_after_the_hold, tear_down);
     g_test_add("/stamp-clock/boot-time-is-placed-outward", Fixture, NULL, set_up, test_boot_time_is_placed_outward, tear_down);
     return g_test_run();
 }
