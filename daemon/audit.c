@@ -22,6 +22,7 @@ typedef struct Open {
         started; /* this host's timebase when QEMU was seen to run here, its CPUs still stopped */
     gboolean started_known;
     gboolean arrived; /* the CPUs run: only the figures are missing */
+    gboolean stopped_again; /* they did: a later start is not that of the arrival */
     Arrival arrival;
     guint asked;
     guint ask_source;
@@ -320,10 +321,14 @@ static void on_started(Open *open)
     save(open);
 }
 
+/* libvirt's word and QEMU's own come in any order, on two connections; a guest that is paused here before the source has told all
+ * makes both a second time. */
 static void take_qemu_resume(Open *open, const GuestEvent *event)
 {
     StampBounds bounds;
 
+    if (open->arrival.precise || open->stopped_again)
+        return;
     if (!stamp_clock_place(open->audit->params.stamps, event->qemu_real_ns, &bounds))
         return;
     open->arrival.run_lo = bounds.lo;
@@ -427,6 +432,12 @@ static void open_event(Open *open, const GuestEvent *event)
     case GUEST_EVENT_SUSPENDED:
         if (open->started_known && !open->arrived)
             on_arrived_paused(open);
+        else
+            open->stopped_again = open->arrived;
+        break;
+    case GUEST_EVENT_STOPPED_CPUS:
+    case GUEST_EVENT_QEMU_STOP:
+        open->stopped_again = open->arrived;
         break;
     case GUEST_EVENT_FAILED:
     case GUEST_EVENT_STOPPED:
@@ -436,8 +447,6 @@ static void open_event(Open *open, const GuestEvent *event)
     case GUEST_EVENT_DEFINED_CHANGED:
     case GUEST_EVENT_BOOTED:
     case GUEST_EVENT_RESUMED_HERE:
-    case GUEST_EVENT_STOPPED_CPUS:
-    case GUEST_EVENT_QEMU_STOP:
     case GUEST_EVENT_QEMU_MIGRATION:
     case GUEST_EVENT_REGISTERS_SYNCED:
     case GUEST_EVENT_SYNC_FAILED:

@@ -343,13 +343,60 @@ static JsonNode *audit_of_guest(Fixture *f, guint64 stop, guint64 here)
     return record_of(f, "a");
 }
 
+#define STOP G_GUINT64_CONSTANT(1000000000)
+#define LONG G_GINT64_CONSTANT(512000000)
+
 static JsonObject *figures_of(JsonNode *record)
 {
     return json_object_get_object_member(json_node_get_object(record), "audit");
 }
 
-#define STOP G_GUINT64_CONSTANT(1000000000)
-#define LONG G_GINT64_CONSTANT(512000000)
+static void qemu_event(Fixture *f, GuestEventKind kind, gint64 qemu_real_ns)
+{
+    GuestEvent e = { .kind = kind, .uuid = UUID, .name = "g", .qemu_real_ns = qemu_real_ns };
+
+    audit_event(f->audit, &e);
+}
+
+/* It stopped 100 ms before it started here, and was paused here for 1 ms before the source told. QEMU's stamp of the first of
+ * its two starts may not have come. (transfer full) */
+static JsonNode *audit_of_guest_paused_at_once(Fixture *f, gboolean first_is_seen, GuestEventKind pause)
+{
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    f->departure = (Departure){ .state = DEPARTURE_LEFT, .precise = TRUE };
+    f->departure.stop_lo = f->departure.stop_hi = tb_plus(stamp_clock_now(f->stamps), -1000 - 51200000);
+    if (first_is_seen)
+        qemu_event(f, GUEST_EVENT_QEMU_RESUME, tb_clock_real_ns());
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    f->resumed = stamp_clock_now(f->stamps);
+    event(f, pause);
+    g_usleep(1000);
+    qemu_event(f, GUEST_EVENT_QEMU_RESUME, tb_clock_real_ns());
+    event(f, GUEST_EVENT_RESUMED_HERE);
+    wait_until_closed(f);
+    return record_of(f, "a");
+}
+
+static void test_start_after_a_pause_here_is_no_arrival(Fixture *f, gconstpointer data)
+{
+    const struct {
+        gboolean first_is_seen;
+        GuestEventKind pause;
+    } cases[] = { { TRUE, GUEST_EVENT_SUSPENDED }, { FALSE, GUEST_EVENT_SUSPENDED }, { FALSE, GUEST_EVENT_QEMU_STOP } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(JsonNode) node = audit_of_guest_paused_at_once(f, cases[i].first_is_seen, cases[i].pause);
+        JsonObject *figures = figures_of(node);
+        gint64 stopped_for = tb_minus(f->resumed, tb_plus(f->departure.stop_lo, 1000));
+
+        g_assert_cmpint(json_object_get_int_member(figures, "blackout_lo_ticks"), <=, stopped_for);
+        g_assert_cmpstr(json_object_get_string_member(figures, "start_from"), ==,
+                        cases[i].first_is_seen ? "qemu" : "libvirt");
+        stop(f);
+        start(f);
+    }
+}
 
 static void test_guests_own_timebase_is_held_against_the_prediction(Fixture *f, gconstpointer data)
 {
@@ -649,6 +696,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("arrival-completes-the-record", test_arrival_completes_the_record);
     ADD("figures-contain-the-truth", test_figures_contain_the_truth);
+    ADD("start-after-a-pause-here-is-no-arrival", test_start_after_a_pause_here_is_no_arrival);
     ADD("guests-own-timebase-is-held-against-the-prediction", test_guests_own_timebase_is_held_against_the_prediction);
     ADD("late-stamp-of-qemu-leaves-the-reading", test_late_stamp_of_qemu_leaves_the_reading);
     ADD("guest-that-moved-otherwise-is-believed", test_guest_that_moved_otherwise_is_believed);
