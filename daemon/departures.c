@@ -143,8 +143,10 @@ static gboolean on_expiry(void *data)
 
 static void postpone_expiry(Watch *watch)
 {
+    gboolean runs = watch->departure.state == DEPARTURE_RUNNING;
+
     g_clear_handle_id(&watch->expiry, g_source_remove);
-    watch->expiry = g_timeout_add_seconds(DEPARTURE_KEEP_S, on_expiry, watch);
+    watch->expiry = g_timeout_add_seconds(runs ? DEPARTURE_WATCH_S : DEPARTURE_KEEP_S, on_expiry, watch);
 }
 
 void departures_watch(Departures *departures, const char *uuid, gboolean reads)
@@ -157,9 +159,12 @@ void departures_watch(Departures *departures, const char *uuid, gboolean reads)
         watch->uuid = g_strdup(uuid);
         g_hash_table_insert(departures->watches, watch->uuid, watch);
     }
-    hold(watch);
-    watch->reads = reads;
-    begin_turn(watch);
+    /* Whoever asks once more may do so when the guest is dark already: that it was started again we would have heard. */
+    if (watch->departure.state != DEPARTURE_STOPPED) {
+        hold(watch);
+        watch->reads = reads;
+        begin_turn(watch);
+    }
     postpone_expiry(watch);
 }
 
@@ -193,10 +198,18 @@ static void take_seen_stop(Watch *watch)
     departure->stop_hi = stamp_clock_now(watch->departures->stamps);
 }
 
+static gboolean is_stopped(void *uuid, void *watch, void *data)
+{
+    return ((const Watch *)watch)->departure.state == DEPARTURE_STOPPED;
+}
+
 void departures_event(Departures *departures, const GuestEvent *event)
 {
     Watch *watch = event->uuid ? g_hash_table_lookup(departures->watches, event->uuid) : NULL;
 
+    /* Events were lost: a guest that stopped may run again. One that ran may have stopped: then its end is heard, or nothing. */
+    if (event->kind == GUEST_EVENT_DEFINED_CHANGED && event->uuid && !*event->uuid)
+        g_hash_table_foreach_remove(departures->watches, is_stopped, NULL);
     if (!watch)
         return;
     switch (event->kind) {

@@ -39,8 +39,9 @@ typedef struct Departure {
 typedef void (*GuestTimebaseDone)(const GuestTimebase *read, const GError *error, void *done_data);
 typedef void (*GuestTimebaseReader)(const char *uuid, GuestTimebaseDone done, void *done_data, void *data);
 
-/* How long a departure is kept after the last event. */
-#define DEPARTURE_KEEP_S 3600
+/* How long a guest that runs is watched: its memory may take hours to move. How long a departure is kept after the last event. */
+#define DEPARTURE_WATCH_S (6 * 3600)
+#define DEPARTURE_KEEP_S  3600
 
 Departures *departures_new(StampClock *stamps);
 void departures_free(Departures *departures);
@@ -49,7 +50,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Departures, departures_free)
 /* Before the first watch. Without one no guest is asked. */
 void departures_set_reader(Departures *departures, GuestTimebaseReader read, void *data);
 
-/* reads: the guest's own timebase can be read, as it can under TCG. */
+/* reads: the guest's own timebase can be read, as it can under TCG. A guest whose stop is known, and that was not started since,
+ * stays STOPPED. */
 void departures_watch(Departures *departures, const char *uuid, gboolean reads);
 void departures_event(Departures *departures, const GuestEvent *event);
 Departure departures_get(const Departures *departures, const char *uuid);

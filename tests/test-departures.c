@@ -129,6 +129,41 @@ static void test_guest_that_runs_on_here_starts_anew(Fixture *f, gconstpointer d
     g_assert_cmpint(tb_minus(departures_get(f->departures, UUID).stop_lo, first_stop), >=, 0);
 }
 
+/* Somebody asks once more, by then the guest is dark: what is asked does not start it. */
+static void test_second_question_keeps_the_stop(Fixture *f, gconstpointer data)
+{
+    Departure stopped;
+
+    departures_watch(f->departures, UUID, TRUE);
+    answer(f, 1000);
+    event(f, GUEST_EVENT_STOPPED_CPUS, 0);
+    answer(f, 2000);
+    stopped = departures_get(f->departures, UUID);
+    departures_watch(f->departures, UUID, TRUE);
+    g_assert_cmpint(state(f), ==, DEPARTURE_STOPPED);
+    event(f, GUEST_EVENT_LEFT, 0);
+    g_assert_cmpuint(departures_get(f->departures, UUID).stop_lo.raw, ==, stopped.stop_lo.raw);
+    g_assert_cmpuint(departures_get(f->departures, UUID).stop_hi.raw, ==, stopped.stop_hi.raw);
+    g_assert_cmpuint(departures_get(f->departures, UUID).guest_tb.lo.raw, ==, 2000);
+    departures_watch(f->departures, UUID, TRUE); /* it came back, and leaves again */
+    g_assert_cmpint(state(f), ==, DEPARTURE_RUNNING);
+}
+
+/* It may have been started while nobody told us. */
+static void test_stop_of_before_a_gap_is_forgotten(Fixture *f, gconstpointer data)
+{
+    GuestEvent connected = { .kind = GUEST_EVENT_DEFINED_CHANGED, .uuid = "", .name = "", .detail = "connected" };
+
+    departures_watch(f->departures, UUID, TRUE);
+    departures_event(f->departures, &connected);
+    g_assert_cmpint(state(f), ==, DEPARTURE_RUNNING); /* as far as anybody knows: a stop is later than the question */
+    event(f, GUEST_EVENT_STOPPED_CPUS, 0);
+    departures_event(f->departures, &connected);
+    g_assert_cmpint(state(f), ==, DEPARTURE_UNKNOWN);
+    departures_watch(f->departures, UUID, TRUE);
+    g_assert_cmpint(state(f), ==, DEPARTURE_RUNNING);
+}
+
 static void test_guests_timebase_is_exact_once_it_stopped(Fixture *f, gconstpointer data)
 {
     Departure departure;
@@ -205,6 +240,8 @@ int main(int argc, char **argv)
     ADD("stamp-of-qemu-is-preferred", test_stamp_of_qemu_is_preferred);
     ADD("stamp-after-libvirts-word-replaces-it", test_stamp_after_libvirts_word_replaces_it);
     ADD("guest-that-runs-on-here-starts-anew", test_guest_that_runs_on_here_starts_anew);
+    ADD("second-question-keeps-the-stop", test_second_question_keeps_the_stop);
+    ADD("stop-of-before-a-gap-is-forgotten", test_stop_of_before_a_gap_is_forgotten);
     ADD("guests-timebase-is-exact-once-it-stopped", test_guests_timebase_is_exact_once_it_stopped);
     ADD("guest-that-runs-on-here-is-read-anew", test_guest_that_runs_on_here_is_read_anew);
     ADD("guest-that-cannot-be-read-is-not-asked", test_guest_that_cannot_be_read_is_not_asked);
