@@ -22,7 +22,8 @@ typedef struct Open {
         started; /* this host's timebase when QEMU was seen to run here, its CPUs still stopped */
     gboolean started_known;
     gboolean arrived; /* the CPUs run: only the figures are missing */
-    gboolean stopped_again; /* they did: a later start is not that of the arrival */
+    gboolean stopped_again; /* they stopped since: a later start is not that of the arrival */
+    gboolean started_again;
     Arrival arrival;
     guint asked;
     guint ask_source;
@@ -34,6 +35,7 @@ struct Audit {
     AuditParams params;
     char *plans;
     GHashTable *open; /* uuid -> Open */
+    GHashTable *stopped; /* set of the uuids of guests whose CPUs stand still here */
     LeftOpen *left_open;
 };
 
@@ -206,6 +208,17 @@ void audit_open(Audit *audit, const char *id, const MigrationCase *c, JsonObject
 static const GuestEntry nothing_known = { .ahead_lo_ticks = G_MININT64,
                                           .ahead_hi_ticks = G_MAXINT64 };
 
+/* The CPUs were stopped and started in one process. QEMU froze the timebase meanwhile, nobody knows for how long, and set a new offset,
+ * which the kernel rounded up (hw/ppc/ppc.c, cpu_ppc_clock_vm_state_change). */
+static void entry_note_pause(GuestEntry *entry)
+{
+    entry->offset_known = FALSE;
+    entry->ahead_lo_ticks = G_MININT64;
+    entry->ahead_hi_ticks = int64_add(entry->ahead_hi_ticks, TB_OFFSET_UNIT_TICKS - 1);
+    entry->paused_here = TRUE;
+    entry->copy_synced = FALSE;
+}
+
 /* ---- the figures ---- */
 
 static void finish(Open *open, JsonObject *figures, const GuestEntry *entry)
@@ -213,10 +226,11 @@ static void finish(Open *open, JsonObject *figures, const GuestEntry *entry)
     GuestEntry now = *entry, seen;
 
     /* What happened to it since it arrived is not undone by figures that come late. */
+    if (open->started_again)
+        entry_note_pause(&now);
     if (ledger_get_guest(open->audit->params.ledger, open->uuid, &seen)) {
         now.paused_here = seen.paused_here;
         now.copy_synced = seen.copy_synced;
-        now.offset_known = now.offset_known && !seen.paused_here;
     }
     json_object_set_object_member(open->record, "audit", figures);
     ledger_put_guest(open->audit->params.ledger, open->uuid, &now);
@@ -374,13 +388,9 @@ static void note_local_pause(const Audit *audit, const char *uuid)
 {
     GuestEntry entry;
 
-    /* QEMU sets a new offset at every start of the CPUs (hw/ppc/ppc.c,
-     * cpu_ppc_clock_vm_state_change). */
     if (!ledger_get_guest(audit->params.ledger, uuid, &entry))
         entry = nothing_known;
-    entry.offset_known = FALSE;
-    entry.paused_here = TRUE;
-    entry.copy_synced = FALSE;
+    entry_note_pause(&entry);
     ledger_put_guest(audit->params.ledger, uuid, &entry);
 }
 
@@ -454,18 +464,60 @@ static void open_event(Open *open, const GuestEvent *event)
     }
 }
 
+/* Whether CPUs that ran here were stopped and started. libvirt uses one word for the start of a guest that came in and for that of one
+ * which failed to leave; and says it twice of post-copy. QEMU's own words come over another connection, out of order. */
+static gboolean is_restart(const Audit *audit, const GuestEvent *event)
+{
+    switch (event->kind) {
+    case GUEST_EVENT_STOPPED_CPUS:
+    case GUEST_EVENT_SUSPENDED:
+        g_hash_table_add(audit->stopped, g_strdup(event->uuid));
+        return FALSE;
+    case GUEST_EVENT_RESUMED_HERE:
+        g_hash_table_remove(audit->stopped, event->uuid);
+        return TRUE;
+    case GUEST_EVENT_RESUMED_CPUS:
+        return g_hash_table_remove(audit->stopped, event->uuid);
+    case GUEST_EVENT_BOOTED:
+    case GUEST_EVENT_INCOMING_STARTED:
+    case GUEST_EVENT_LEFT:
+    case GUEST_EVENT_FAILED:
+    case GUEST_EVENT_STOPPED:
+        g_hash_table_remove(audit->stopped, event->uuid);
+        return FALSE;
+    case GUEST_EVENT_DEFINED:
+    case GUEST_EVENT_DEFINED_CHANGED:
+    case GUEST_EVENT_QEMU_STOP:
+    case GUEST_EVENT_QEMU_RESUME:
+    case GUEST_EVENT_QEMU_MIGRATION:
+    case GUEST_EVENT_REGISTERS_SYNCED:
+    case GUEST_EVENT_SYNC_FAILED:
+        return FALSE;
+    }
+    g_assert_not_reached();
+}
+
+/* A QEMU process begins or ends: what was known is of another one. */
+static gboolean is_other_process(GuestEventKind kind)
+{
+    return kind == GUEST_EVENT_BOOTED || kind == GUEST_EVENT_INCOMING_STARTED || kind == GUEST_EVENT_LEFT ||
+           kind == GUEST_EVENT_STOPPED;
+}
+
 void audit_event(Audit *audit, const GuestEvent *event)
 {
     Open *open = event->uuid ? g_hash_table_lookup(audit->open, event->uuid) : NULL;
+    gboolean restart = is_restart(audit, event);
 
     if (open)
+        open->started_again |= restart && open->arrived;
+    if (open)
         open_event(open, event);
-    if (event->kind == GUEST_EVENT_RESUMED_HERE)
+    if (restart)
         note_local_pause(audit, event->uuid);
     else if (event->kind == GUEST_EVENT_REGISTERS_SYNCED)
         note_sync(audit, event->uuid);
-    else if (event->kind == GUEST_EVENT_BOOTED || event->kind == GUEST_EVENT_LEFT ||
-             event->kind == GUEST_EVENT_STOPPED)
+    else if (is_other_process(event->kind))
         ledger_drop_guest(audit->params.ledger, event->uuid);
 }
 
@@ -488,6 +540,7 @@ Audit *audit_new(const AuditParams *params)
     if (audit->params.look_period_ms == 0)
         audit->params.look_period_ms = AUDIT_LOOK_PERIOD_MS;
     audit->open = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, open_free);
+    audit->stopped = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     if (g_mkdir_with_parents(audit->plans, 0755) < 0)
         g_warning("cannot create %s: plans will not be published there", audit->plans);
     audit->left_open = left_open_new(params->ledger, LEFT_OPEN_SEARCH);
@@ -500,6 +553,7 @@ void audit_free(Audit *audit)
         return;
     g_hash_table_remove_all(audit->open);
     g_hash_table_unref(audit->open);
+    g_hash_table_unref(audit->stopped);
     left_open_free(audit->left_open);
     g_free(audit->plans);
     g_free(audit);
