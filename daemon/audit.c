@@ -21,6 +21,7 @@ typedef struct Open {
     TbTicks
         started; /* this host's timebase when QEMU was seen to run here, its CPUs still stopped */
     gboolean started_known;
+    gboolean gap;     /* the connection to libvirt was lost meanwhile, and what it would have told */
     gboolean arrived; /* the CPUs run: only the figures are missing */
     gboolean stopped_again; /* they stopped since: a later start is not that of the arrival */
     gboolean started_again;
@@ -120,9 +121,12 @@ static gboolean on_expiry(void *data)
 {
     Open *open = data;
 
+    if (open->started_known && !open->gap)
+        return G_SOURCE_CONTINUE; /* it is coming */
     open->expiry_source = 0;
-    g_message("guest %s was allowed but never arrived", open->uuid);
-    close_record(open, RECORD_EXPIRED);
+    g_message("guest %s was allowed but %s", open->uuid,
+              open->gap ? "libvirt was away when it may have arrived" : "never arrived");
+    close_record(open, open->gap ? RECORD_INTERRUPTED : RECORD_EXPIRED);
     return G_SOURCE_REMOVE;
 }
 
@@ -197,7 +201,7 @@ void audit_open(Audit *audit, const char *id, const MigrationCase *c, JsonObject
     open->uuid = g_strdup(c->incoming.uuid);
     open->record = json_object_ref(record);
     open->subject = audit_subject_of(c);
-    open->expiry_source = g_timeout_add(AUDIT_EXPIRY_MS, on_expiry, open);
+    open->expiry_source = g_timeout_add(audit->params.expiry_ms, on_expiry, open);
     open->look_source = g_timeout_add(audit->params.look_period_ms, on_look, open);
     g_hash_table_insert(audit->open, open->uuid, open);
     publish_plan(open);
@@ -504,15 +508,28 @@ static gboolean is_other_process(GuestEventKind kind)
            kind == GUEST_EVENT_STOPPED;
 }
 
+static void note_gap(const Audit *audit)
+{
+    GHashTableIter iter;
+    void *open;
+
+    g_hash_table_iter_init(&iter, audit->open);
+    while (g_hash_table_iter_next(&iter, NULL, &open))
+        ((Open *)open)->gap = TRUE;
+    g_hash_table_remove_all(audit->stopped);
+}
+
 void audit_event(Audit *audit, const GuestEvent *event)
 {
     Open *open = event->uuid ? g_hash_table_lookup(audit->open, event->uuid) : NULL;
     gboolean restart = is_restart(audit, event);
 
-    if (open)
+    if (event->kind == GUEST_EVENT_DEFINED_CHANGED && event->uuid && !*event->uuid)
+        note_gap(audit);
+    if (open) {
         open->started_again |= restart && open->arrived;
-    if (open)
         open_event(open, event);
+    }
     if (restart)
         note_local_pause(audit, event->uuid);
     else if (event->kind == GUEST_EVENT_REGISTERS_SYNCED)
@@ -537,6 +554,8 @@ Audit *audit_new(const AuditParams *params)
         audit->params.renew_period_ms = PLAN_VALID_S * 1000 / 2;
     if (audit->params.ask_period_ms == 0)
         audit->params.ask_period_ms = AUDIT_ASK_PERIOD_MS;
+    if (audit->params.expiry_ms == 0)
+        audit->params.expiry_ms = AUDIT_EXPIRY_MS;
     if (audit->params.look_period_ms == 0)
         audit->params.look_period_ms = AUDIT_LOOK_PERIOD_MS;
     audit->open = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, open_free);

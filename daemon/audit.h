@@ -23,7 +23,7 @@
 typedef struct Audit Audit;
 
 /* A guest whose transfer takes longer is seen by its events all the same; only a guest that never
- * came expires. */
+ * came expires, and one of which events may have been lost is given up. */
 #define AUDIT_EXPIRY_MS (60u * 60 * 1000)
 
 /* The source hears of the end of the migration later than we do: its libvirt answers after ours.
@@ -47,6 +47,7 @@ typedef struct AuditParams {
     guint32 drift_bound_ppb;
     guint renew_period_ms; /* between two versions of an open plan; 0: half of PLAN_VALID_S */
     guint ask_period_ms; /* between two questions to the source; 0: AUDIT_ASK_PERIOD_MS */
+    guint expiry_ms;      /* 0: AUDIT_EXPIRY_MS */
     guint look_period_ms; /* between two looks for a guest that has not arrived; 0: AUDIT_LOOK_PERIOD_MS */
     /* Asks the local libvirt for the guest; `done` comes once, later. Never called before the hook was answered. */
     void (*look_here)(const char *uuid, AuditLookDone done, void *done_data, void *data);

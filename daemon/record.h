@@ -38,7 +38,7 @@ typedef enum RecordState {
     RECORD_FAILED, /* QEMU ended here before its CPUs started: the guest stayed on the source; final
                     */
     RECORD_EXPIRED,     /* the guest never arrived; final */
-    RECORD_INTERRUPTED, /* tbsyncd was not running when it could have been seen; final */
+    RECORD_INTERRUPTED, /* tbsyncd was not running, or had no libvirt, when it could have been seen; final */
 } RecordState;
 
 const char *record_state_name(RecordState state);

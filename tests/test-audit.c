@@ -20,6 +20,7 @@ typedef struct Fixture {
     gboolean relation_lost;
     Interval relation;
     guint related; /* times the relation was asked for */
+    guint expiry_ms;
     GuestRole here;      /* what libvirt says of the guest on this host */
     gboolean look_fails;  /* libvirt does not answer */
     guint looked;
@@ -135,6 +136,7 @@ static void start(Fixture *f)
                            .ask_period_ms = 2,
                            .renew_period_ms = 2,
                            .look_period_ms = 2,
+                           .expiry_ms = f->expiry_ms,
                            .look_here = look_here,
                            .ask_departure = ask_departure,
                            .relation = relation,
@@ -607,6 +609,51 @@ static void test_silent_libvirt_ends_no_record(Fixture *f, gconstpointer data)
     assert_state(f, "a", "planned");
 }
 
+static void expire_soon(Fixture *f)
+{
+    stop(f);
+    f->expiry_ms = 5;
+    start(f);
+}
+
+static void test_guest_that_never_comes_expires(Fixture *f, gconstpointer data)
+{
+    expire_soon(f);
+    open_record(f, "a");
+    wait_until_closed(f);
+    assert_state(f, "a", "expired");
+}
+
+/* Large guests take hours to arrive. */
+static void test_guest_that_is_coming_does_not_expire(Fixture *f, gconstpointer data)
+{
+    TbTicks begin;
+
+    expire_soon(f);
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    begin = stamp_clock_now(f->stamps);
+    while (tb_minus(stamp_clock_now(f->stamps), begin) < 10 * 5 * 512000)
+        g_main_context_iteration(NULL, FALSE);
+    assert_state(f, "a", "arriving");
+    g_assert_true(g_file_test(f->plan, G_FILE_TEST_EXISTS));
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    assert_state(f, "a", "completed");
+}
+
+/* libvirt was away, and may have told nobody of the arrival. */
+static void test_guest_whose_end_was_not_heard_is_interrupted(Fixture *f, gconstpointer data)
+{
+    GuestEvent connected = { .kind = GUEST_EVENT_DEFINED_CHANGED, .uuid = "", .name = "", .detail = "connected" };
+
+    expire_soon(f);
+    open_record(f, "a");
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    audit_event(f->audit, &connected);
+    wait_until_closed(f);
+    assert_state(f, "a", "interrupted");
+}
+
 static void test_second_question_closes_the_first(Fixture *f, gconstpointer data)
 {
     open_record(f, "a");
@@ -797,6 +844,9 @@ int main(int argc, char **argv)
     ADD("guest-that-comes-up-slowly-is-waited-for", test_guest_that_comes_up_slowly_is_waited_for);
     ADD("guest-that-moves-offline-arrives-by-its-definition", test_guest_that_moves_offline_arrives_by_its_definition);
     ADD("silent-libvirt-ends-no-record", test_silent_libvirt_ends_no_record);
+    ADD("guest-that-never-comes-expires", test_guest_that_never_comes_expires);
+    ADD("guest-that-is-coming-does-not-expire", test_guest_that_is_coming_does_not_expire);
+    ADD("guest-whose-end-was-not-heard-is-interrupted", test_guest_whose_end_was_not_heard_is_interrupted);
     ADD("second-question-closes-the-first", test_second_question_closes_the_first);
     ADD("restart-closes-what-was-open", test_restart_closes_what_was_open);
     ADD("other-guests-do-not-matter", test_other_guests_do_not_matter);
