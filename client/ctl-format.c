@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -180,19 +181,58 @@ static void print_cell(const CtlTable *table, guint column, const Cell *cell, in
         printf("\n");
 }
 
-void ctl_table_print(CtlTable *table)
+int ctl_terminal_columns(void)
+{
+    struct winsize size;
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static void print_list(const CtlTable *table)
 {
     guint n = table->heads->len;
-    g_autofree int *widths = g_new(int, n);
+    int width = 0;
 
     for (guint i = 0; i < n; i++)
-        widths[i] = column_width(table, i);
+        width = MAX(width, text_width(g_ptr_array_index(table->heads, i)));
+    for (guint i = 0; i < table->cells->len; i++) {
+        const char *head = g_ptr_array_index(table->heads, i % n);
+        const Cell *cell = &g_array_index(table->cells, Cell, i);
+
+        printf("%s%*s", i > 0 && i % n == 0 ? "\n" : "", width - text_width(head), "");
+        print_styled(ctl_has_color(table->ctl), CTL_HEAD, head);
+        printf("  ");
+        print_styled(ctl_has_color(table->ctl), cell->style, cell->text);
+        printf("\n");
+    }
+}
+
+static void print_rows(const CtlTable *table, const int *widths)
+{
+    guint n = table->heads->len;
+
     for (guint i = 0; i < n && !table->ctl->no_legend; i++) {
         Cell head = { CTL_HEAD, g_ptr_array_index(table->heads, i) };
         print_cell(table, i, &head, widths[i]);
     }
     for (guint i = 0; i < table->cells->len; i++)
         print_cell(table, i % n, &g_array_index(table->cells, Cell, i), widths[i % n]);
+}
+
+void ctl_table_print(CtlTable *table)
+{
+    guint n = table->heads->len;
+    g_autofree int *widths = g_new(int, n);
+    int width = -2; /* between columns, and not before the first */
+
+    for (guint i = 0; i < n; i++) {
+        widths[i] = column_width(table, i);
+        width += widths[i] + 2;
+    }
+    if (table->ctl->columns > 0 && width > table->ctl->columns && !table->ctl->no_legend)
+        print_list(table);
+    else
+        print_rows(table, widths);
     g_array_set_size(table->cells, 0);
 }
 
@@ -294,8 +334,8 @@ CtlPager *ctl_pager_open(const Ctl *ctl)
 
     if (ctl->json || ctl->no_pager || !isatty(STDOUT_FILENO) || command[0] == '\0' || strcmp(command, "cat") == 0)
         return NULL;
-    /* less: leave at once if all fits on a screen, pass color through */
-    environment = g_environ_setenv(environment, "LESS", "FRSXMK", FALSE);
+    /* less: leave at once if all fits on a screen, pass the color of --color=always through */
+    environment = g_environ_setenv(environment, "LESS", "FRXMK", FALSE);
     if (!g_spawn_async_with_pipes(NULL, arguments, environment, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, &input,
                                   NULL, NULL, NULL))
         return NULL;

@@ -41,7 +41,11 @@ CtlTable *ctl_table_new(const Ctl *ctl, const char *const *heads);
 void ctl_table_add(CtlTable *table, CtlStyle style, const char *text);
 void ctl_table_printf(CtlTable *table, CtlStyle style, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* Prints head (unless --no-legend) and rows, and clears the table. */
+/* Columns of the terminal on stdout, 0 if it is none: for Ctl.columns, before a pager takes its place. */
+int ctl_terminal_columns(void);
+
+/* Prints head (unless --no-legend) and rows, and clears the table. What is wider than the terminal is printed as a list, one line for
+ * each cell and an empty one between rows; never with --no-legend, which is for programs. */
 void ctl_table_print(CtlTable *table);
 void ctl_table_free(CtlTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlTable, ctl_table_free)

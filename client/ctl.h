@@ -34,6 +34,7 @@ typedef struct Ctl {
     gboolean no_legend;  /* --no-legend: tables without head and foot */
     gboolean no_pager;   /* --no-pager */
     CtlColor color;      /* --color; ask ctl_has_color() */
+    int columns;         /* of the terminal that stdout is; 0: it is none, or does not say */
     CtlProgress progress; /* of the calls to tbsyncd */
     CtlBus *bus;         /* ctl-bus.c's own; opened by the first call */
 } Ctl;

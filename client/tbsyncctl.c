@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ctl-bus.h"
+#include "ctl-format.h"
 #include "ctl-verbs.h"
 #include "ctl.h"
 #include "tbsyncd-config.h"
@@ -147,7 +148,7 @@ static int parse_own_options(Ctl *ctl, int argc, char **argv, int *ret_exit)
 
 int main(int argc, char **argv)
 {
-    Ctl ctl = { .color = CTL_COLOR_AUTO, .verbs = verbs };
+    Ctl ctl = { .color = CTL_COLOR_AUTO, .verbs = verbs, .columns = ctl_terminal_columns() };
     int exit_code;
 
     setlocale(LC_ALL, "");

@@ -41,6 +41,30 @@ static void print_plain(void)
     print_table(&ctl);
 }
 
+static void print_on_terminal_of(int columns)
+{
+    Ctl ctl = { .color = CTL_COLOR_NEVER, .columns = columns };
+
+    print_table(&ctl);
+}
+
+static void print_fitting(void)
+{
+    print_on_terminal_of(24);
+}
+
+static void print_too_wide(void)
+{
+    print_on_terminal_of(23);
+}
+
+static void print_too_wide_for_a_program(void)
+{
+    Ctl ctl = { .color = CTL_COLOR_NEVER, .columns = 10, .no_legend = TRUE };
+
+    print_table(&ctl);
+}
+
 static void print_without_legend(void)
 {
     Ctl ctl = { .color = CTL_COLOR_ALWAYS, .no_legend = TRUE };
@@ -79,6 +103,19 @@ static void test_tables_without_legend_start_at_once(void)
     check_output("without-legend", "*alpha     7 ms  \033?32mlinked\033?0m\n*");
 }
 
+static void test_table_wider_than_the_terminal_is_a_list(void)
+{
+    check_output("fitting", "*NAME       AGE  STATE\nalpha     7 ms  linked\n*");
+    check_output("too-wide", "* NAME  alpha\n"
+                             "  AGE  7 ms\n"
+                             "STATE  linked\n"
+                             "\n"
+                             " NAME  h\xc3\xb6\xe4\xb8\xad\n"
+                             "  AGE  1000 ms\n"
+                             "STATE  refused \n*");
+    check_output("too-wide-for-a-program", "*alpha     7 ms  linked\n*");
+}
+
 static void test_fields_stand_in_one_column(void)
 {
     check_output("fields", "*      Host: alpha\n  Timebase: 512 MHz\n*");
@@ -96,9 +133,13 @@ int main(int argc, char **argv)
     g_test_add_func("/ctl-format/foreign-text-is-made-safe", test_foreign_text_is_made_safe);
     g_test_add_func("/ctl-format/tables-are-aligned", test_tables_are_aligned);
     g_test_add_func("/ctl-format/tables-without-legend-start-at-once", test_tables_without_legend_start_at_once);
+    g_test_add_func("/ctl-format/table-wider-than-the-terminal-is-a-list", test_table_wider_than_the_terminal_is_a_list);
     g_test_add_func("/ctl-format/fields-stand-in-one-column", test_fields_stand_in_one_column);
     g_test_add_func("/ctl-format/dbus-values-become-json", test_dbus_values_become_json);
     g_test_add_func("/ctl-format/subprocess/plain", print_plain);
+    g_test_add_func("/ctl-format/subprocess/fitting", print_fitting);
+    g_test_add_func("/ctl-format/subprocess/too-wide", print_too_wide);
+    g_test_add_func("/ctl-format/subprocess/too-wide-for-a-program", print_too_wide_for_a_program);
     g_test_add_func("/ctl-format/subprocess/without-legend", print_without_legend);
     g_test_add_func("/ctl-format/subprocess/fields", print_fields);
     g_test_add_func("/ctl-format/subprocess/variant", print_variant);

@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
@@ -84,11 +85,12 @@ def run(name, *options, environment=None):
     return Ctl([name, *verb.arguments, *options], verb.data, environment)
 
 
-def on_terminal(name, *options, **environment):
-    """What it writes to a terminal."""
+def on_terminal(name, *options, columns=0, **environment):
+    """What it writes to a terminal; columns 0: it does not say how wide it is."""
     verb = VERBS[name]
     env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm", "LC_ALL": "C.UTF-8"} | environment
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
     with subprocess.Popen([sys.argv[1], name, *verb.arguments, *options], stdin=subprocess.PIPE, stdout=theirs,
                           stderr=subprocess.DEVNULL, env=env) as child:
         os.close(theirs)
@@ -179,6 +181,17 @@ def test_color_only_on_a_terminal_that_wants_it():
         equal("\033" in on_terminal(name, "--no-pager", "--color=never"), False)
         equal("\033" in on_terminal(name, "--no-pager", NO_COLOR="1"), False)
         equal("\033" in on_terminal(name, "--no-pager", TERM="dumb"), False)
+    each(check)
+
+
+def test_table_wider_than_the_terminal_is_a_list():
+    def check(name, verb):
+        if not verb.head:
+            return
+        wide, narrow = (on_terminal(name, "--no-pager", "--color=never", columns=columns).splitlines() for columns in (400, 19))
+        heads = next(line for line in wide if re.match(verb.head + "  ", line))
+        for head in re.split("  +", heads):
+            equal((head, any(line.lstrip().startswith(head + "  ") for line in narrow)), (head, True))
     each(check)
 
 
