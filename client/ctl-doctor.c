@@ -8,6 +8,7 @@
 #include "ctl-format.h"
 #include "ctl-manager.h"
 #include "ctl-verbs.h"
+#include "error.h"
 
 const char ctl_doctor_help[] =
     "Looks for what keeps migrations from being checked, or from working: the hook, certificates, libvirt, KVM, QEMU, peers, clocks.\n"
@@ -62,21 +63,39 @@ static void report(Doctor *doctor, const DoctorCheck *check, const char *object,
 
 /* ---- the daemon ---- */
 
-static gboolean is_about_bus(const Doctor *doctor)
+typedef enum Trouble { TROUBLE_NONE, TROUBLE_BUS, TROUBLE_AWAY, TROUBLE_FAILS } Trouble;
+
+static Trouble trouble(const Doctor *doctor)
 {
-    return strstr(doctor->unreachable->message, "bus at") != NULL;
+    if (doctor->unreachable == NULL)
+        return TROUBLE_NONE;
+    if (doctor->ctl->bus == NULL) /* it was never opened */
+        return TROUBLE_BUS;
+    return g_error_matches(doctor->unreachable, TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE) ? TROUBLE_AWAY : TROUBLE_FAILS;
+}
+
+/* Without the remedy, which other verbs have to say and here is the check's. */
+static void report_trouble(Doctor *doctor, const DoctorCheck *check, const char *object, Trouble expected)
+{
+    g_auto(GStrv) parts = trouble(doctor) == expected ? g_strsplit(doctor->unreachable->message, "; ", 2) : NULL;
+
+    if (parts != NULL)
+        report(doctor, check, object, parts[0]);
 }
 
 static void check_bus(Doctor *doctor, const DoctorCheck *check)
 {
-    if (doctor->unreachable != NULL && is_about_bus(doctor))
-        report(doctor, check, "system bus", doctor->unreachable->message);
+    report_trouble(doctor, check, "system bus", TROUBLE_BUS);
 }
 
 static void check_daemon(Doctor *doctor, const DoctorCheck *check)
 {
-    if (doctor->unreachable != NULL && !is_about_bus(doctor))
-        report(doctor, check, "tbsyncd", doctor->unreachable->message);
+    report_trouble(doctor, check, "tbsyncd", TROUBLE_AWAY);
+}
+
+static void check_daemon_fails(Doctor *doctor, const DoctorCheck *check)
+{
+    report_trouble(doctor, check, "tbsyncd", TROUBLE_FAILS);
 }
 
 /* ---- libvirt's files ---- */
@@ -150,6 +169,7 @@ static void check_host_uuid(Doctor *doctor, const DoctorCheck *check)
 static const DoctorCheck checks[] = {
     { "bus-missing", "error", check_bus, "systemctl status dbus" },
     { "daemon-not-running", "error", check_daemon, "systemctl start {}; journalctl -u {} -n 20; {} --check-config" },
+    { "daemon-fails", "error", check_daemon_fails, "systemctl status {}; journalctl -u {} -n 20; systemctl restart {}" },
     { "hook-leftover", "error", check_leftovers, "rm {}" },
     { "host-uuid-random", "warn", check_host_uuid, "set host_uuid_source = \"machine-id\" in {}; systemctl restart libvirtd" },
 };

@@ -143,8 +143,8 @@ static void test_absent_daemon_is_a_finding(void)
     host_init(&host, FALSE);
     g_auto(Run) run = RUN(host.fixture, "doctor", "--root", host.root);
     g_assert_cmpint(run.status, ==, 1);
-    expect_text(run.out, "error daemon-not-running tbsyncd: ");
-    expect_text(run.out, "fix: systemctl start tbsyncd; journalctl -u tbsyncd");
+    expect_text(run.out, "error daemon-not-running tbsyncd: tbsyncd is not running on this host\n"
+                         "    fix: systemctl start tbsyncd; journalctl -u tbsyncd");
 }
 
 static void test_absent_bus_is_a_finding(void)
@@ -155,7 +155,23 @@ static void test_absent_bus_is_a_finding(void)
     host.fixture->no_bus = TRUE;
     g_auto(Run) run = RUN(host.fixture, "doctor", "--root", host.root);
     g_assert_cmpint(run.status, ==, 1);
+    expect_text(run.out, "cannot be reached: No such file or directory\n    fix: systemctl status dbus\n");
     expect_text(run.out, "error bus-missing system bus: ");
+    g_assert_null(strstr(run.out, "daemon-"));
+}
+
+/* It runs: to start it would mend nothing. */
+static void test_daemon_that_fails_is_another_finding(void)
+{
+    g_auto(Host) host = { NULL };
+
+    host_init(&host, TRUE);
+    host.fixture->error_name = "org.freedesktop.DBus.Error.UnknownMethod";
+    host.fixture->error_message = "Unknown method Diagnose";
+    g_auto(Run) run = RUN(host.fixture, "doctor", "--root", host.root);
+    g_assert_cmpint(run.status, ==, 1);
+    expect_text(run.out, "error daemon-fails tbsyncd: Diagnose on tbsyncd failed: Unknown method Diagnose\n"
+                         "    fix: systemctl status tbsyncd; journalctl -u tbsyncd -n 20; systemctl restart tbsyncd\n");
     g_assert_null(strstr(run.out, "daemon-not-running"));
 }
 
@@ -169,5 +185,6 @@ int main(int argc, char **argv)
     g_test_add_func("/ctl-doctor/random-host-uuid-is-found", test_random_host_uuid_is_found);
     g_test_add_func("/ctl-doctor/absent-daemon-is-a-finding", test_absent_daemon_is_a_finding);
     g_test_add_func("/ctl-doctor/absent-bus-is-a-finding", test_absent_bus_is_a_finding);
+    g_test_add_func("/ctl-doctor/daemon-that-fails-is-another-finding", test_daemon_that_fails_is_another_finding);
     return g_test_run();
 }
