@@ -103,14 +103,15 @@ static void check_expiring(Examination *e)
     report_ends(e, 0, EXPIRY_NOTICE_NS, "expires");
 }
 
-/* What the next start would say: chain, purpose, dates, CRL, and whether the key fits. */
+/* What the next start would say: chain, purpose, dates, CRL, and whether the key fits. The sentence begins with what it is about. */
 static void check_certificates(Examination *e)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(LinkTls) tls = credentials_load(e->in->config, &error);
+    g_auto(GStrv) parts = tls ? NULL : g_strsplit(error->message, ": ", 2);
 
-    if (!tls)
-        report(e, e->in->config->cert_file, "%s", error->message);
+    if (parts)
+        report(e, parts[0], "%s", parts[1] ? parts[1] : "it cannot be used");
 }
 
 static void check_certificate_name(Examination *e)
@@ -363,7 +364,7 @@ static const Check checks[] = {
     { "hook-unknown", "warn", check_hook_unknown, "ls -l {}" },
     { "certificate-expired", "error", check_expired, "make {} anew (certtool), then: systemctl restart tbsyncd" },
     { "certificate-expiring", "warn", check_expiring, "make {} anew (certtool), then: systemctl restart tbsyncd" },
-    { "certificate-invalid", "error", check_certificates, "tbsyncd --check-config; certtool -i --infile {}" },
+    { "certificate-invalid", "error", check_certificates, "mend {} (certtool -i shows a certificate, certtool -k a key), then: systemctl restart tbsyncd" },
     { "certificate-name", "error", check_certificate_name, "certtool -i --infile {}; set Name= in [Daemon], or make it anew" },
     { "key-readable", "error", check_key_mode, "chmod 600 {}" },
     { "crl-expired", "error", check_crl, "certtool --generate-crl on the CA, copy it to {}, then: systemctl reload tbsyncd" },

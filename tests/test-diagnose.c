@@ -139,6 +139,15 @@ static void test_certificate_that_cannot_be_used(Fixture *f, gconstpointer data)
     assert_problems(f, "certificate-invalid error server-cert.pem"); /* not for TLS clients */
 }
 
+static void test_file_that_is_wrong_is_the_one_that_is_named(Fixture *f, gconstpointer data)
+{
+    f->config.key_file = kept_path(f, "absent-key.pem");
+    assert_problems(f, "certificate-invalid error absent-key.pem");
+    f->config.tls_priority = (char *)"+NONSENSE";
+    f->config.key_file = f->config.client_key_file;
+    assert_problems(f, "certificate-invalid error TLSPriority=+NONSENSE");
+}
+
 static void test_certificate_of_another_name(Fixture *f, gconstpointer data)
 {
     f->config.name = (char *)"gamma";
@@ -260,6 +269,7 @@ int main(int argc, char **argv)
     ADD("ends-of-certificates", test_ends_of_certificates);
     ADD("crl-that-is-overdue", test_crl_that_is_overdue);
     ADD("certificate-that-cannot-be-used", test_certificate_that_cannot_be_used);
+    ADD("file-that-is-wrong-is-the-one-that-is-named", test_file_that_is_wrong_is_the_one_that_is_named);
     ADD("certificate-of-another-name", test_certificate_of_another_name);
     ADD("key-that-others-may-read", test_key_that_others_may_read);
     ADD("hook-states", test_hook_states);
