@@ -17,7 +17,7 @@ const char ctl_judge_help[] =
     "One line is printed for each, in order: {\"id\":..,\"decision\":..,\"findings\":[..],\"plan\":{..}}, or\n"
     "{\"id\":..,\"line\":..,\"error\":..} for a line that cannot be read; the others are judged all the same.\n"
     "Facts have the names that tbsyncctl facts --json prints.\n\n"
-    "Exit codes: 0 all lines judged, 1 some blocked (with --fail-on-block), 2 some lines in error.\n";
+    "Exit codes: 0 all lines judged, 1 some blocked (with --fail-on-block), 2 some lines in error, or FILE cannot be read.\n";
 
 enum { JUDGE_EXIT_OK = 0, JUDGE_EXIT_BLOCKED = 1, JUDGE_EXIT_BROKEN = 2 };
 

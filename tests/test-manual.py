@@ -52,6 +52,15 @@ def test_every_verb_has_its_item():
     equal(re.findall(r"^\.It Cm (\S+)", text("tbsyncctl.1").split(".Sh VERBS")[1].split(".Sh")[0], re.M), listed)
 
 
+def test_every_option_of_a_verb_is_described_with_its_letter():
+    items = text("tbsyncctl.1").split(".Sh VERBS")[1].split(".Sh")[0]
+    for name in re.findall(r"^\.It Cm (\S+)", items, re.M):
+        own = re.split(r"^\.It Cm ", items.split(f".It Cm {name}")[1], flags=re.M)[0]
+        for letter, option in re.findall(r"^  (?:-(\w), )?--([\w-]+)", Ctl([name, "--help"]).out, re.M):
+            if option not in ("json", "no-legend", "no-pager", "color", "help"):
+                equal((name, option, f".It{f' Fl {letter} ,' if letter else ''} Fl -{option}" in own), (name, option, True))
+
+
 def test_every_option_of_the_daemon_is_described():
     shown = subprocess.run([TBSYNCD, "--help"], capture_output=True, text=True, check=True).stdout
     for option in re.findall(r"--([a-z-]+)", shown.split("Application Options:")[1]):
