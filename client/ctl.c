@@ -69,9 +69,11 @@ static void print_help(const Ctl *ctl, GOptionContext *context)
     g_autofree char *options = g_option_context_get_help(context, TRUE, NULL);
     char *list = strstr(options, "\n\n");
 
-    printf("tbsyncctl %s [OPTION...] %s\n\n%s.\n%s%s", ctl->verb->name, ctl->verb->synopsis, ctl->verb->summary,
-           ctl->verb->help[0] != '\0' ? "\n" : "", ctl->verb->help);
-    printf("%s", list != NULL ? list + 1 : "\n");
+    printf("tbsyncctl %s%s%s%s\n\n%s.\n%s%s", ctl->verb->name, ctl->verb->no_options ? "" : " [OPTION...]",
+           *ctl->verb->synopsis != '\0' ? " " : "", ctl->verb->synopsis, ctl->verb->summary,
+           *ctl->verb->help != '\0' ? "\n" : "", ctl->verb->help);
+    if (!ctl->verb->no_options)
+        printf("%s", list != NULL ? list + 1 : "\n");
 }
 
 static gboolean check_count(const Ctl *ctl, const CtlArguments *arguments, int *ret_exit)

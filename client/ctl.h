@@ -49,6 +49,7 @@ struct CtlVerb {
     const char *help;     /* paragraphs for `tbsyncctl VERB --help`, with exit codes that differ from the common ones */
     CtlRun run;
     gboolean hidden; /* for programs: not in the list of verbs */
+    gboolean no_options; /* but --help: all words are arguments */
 };
 
 /* Parses the verb's own options (may be NULL; ends with { NULL }) and the common ones, which may stand anywhere

@@ -31,7 +31,7 @@ static const CtlVerb verbs[] = {
     { "replay", "[ID|FILE]", "Compute a recorded migration, or recorded exchanges, again", ctl_replay_help, ctl_replay },
     { "explain", "[CODE]", "Explain a finding code, or list all of them", ctl_explain_help, ctl_explain },
     { "complete", "WHAT [VERB N]", "Print names for the shell", ctl_complete_help, ctl_complete, .hidden = TRUE },
-    { "hook", "NAME OP SUB EXTRA", "Decide for libvirt's hook", ctl_hook_help, ctl_hook },
+    { "hook", "NAME OP SUB EXTRA", "Decide for libvirt's hook", ctl_hook_help, ctl_hook, .no_options = TRUE },
     { "help", "[VERB]", "Show this help, or that of a verb", "", run_help },
     { NULL },
 };
@@ -132,17 +132,16 @@ static int parse_own_options(Ctl *ctl, int argc, char **argv, int *ret_exit)
             return 0;
         }
     }
-    if (verb_at == argc) {
-        fprintf(stderr, "tbsyncctl: a verb is missing. See tbsyncctl --help\n");
-        *ret_exit = CTL_EXIT_USAGE;
-        return 0;
-    }
     int own_argc = verb_at;
     g_autofree char **own_argv = g_new0(char *, (gsize)verb_at + 1);
     char **own = own_argv;
     memcpy(own_argv, argv, sizeof *argv * (gsize)verb_at);
     if (!ctl_options(ctl, NULL, &(CtlArguments){ &own_argc, &own, 0, 0 }, ret_exit))
         return 0;
+    if (verb_at == argc) {
+        *ret_exit = ctl_fail_usage(ctl, "a verb is missing");
+        return 0;
+    }
     return verb_at;
 }
 

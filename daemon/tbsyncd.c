@@ -161,8 +161,9 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
-        g_printerr("tbsyncd: %s; try tbsyncd --help\n",
-                   error ? error->message : "unexpected argument");
+        g_autofree char *extra = error ? NULL : g_strdup_printf("\"%s\" is one argument too many", argv[1]);
+
+        g_printerr("tbsyncd: %s; try tbsyncd --help\n", error ? error->message : extra);
         return EX_USAGE;
     }
     if (version) {
