@@ -160,7 +160,7 @@ static gboolean is_in_the_way(const Baseline *baseline, const CtlFleetGuest *gue
 
 static void print_hosts(const Ctl *ctl, const Baseline *baseline)
 {
-    static const char *const heads[] = { "HOST", "CPU", "NEWEST", "WHY NOT NEWER", NULL };
+    static const char *const heads[] = { "HOST", "CPU", "NEWEST", "REFUSES A NEWER GUEST SINCE", NULL };
     g_autoptr(CtlTable) table = ctl_table_new(ctl, heads);
 
     for (guint i = 0; i < baseline->fleet->hosts->len; i++) {

@@ -314,12 +314,12 @@ gboolean host_facts_assign(HostFacts *host, const char *assignment, GError **err
     const char *equals = strchr(assignment, '=');
 
     if (equals == NULL)
-        return fact_refuse(error, "assignment", assignment, "of the form FIELD=VALUE");
+        return fact_refuse(error, NULL, assignment, "of the form FIELD=VALUE");
     g_autofree char *key = g_strndup(assignment, (gsize)(equals - assignment));
     if (g_ascii_strncasecmp(key, "caps.", 5) == 0)
         return assign_cap(host, key + 5, equals + 1, error);
     for (const FactField *field = host_fields; field->name != NULL; field++)
         if (key_equal(key, field->name))
             return assign_field(field, host, equals + 1, error);
-    return fact_refuse(error, "assignment", key, "a host fact");
+    return fact_refuse(error, NULL, key, "a host fact");
 }

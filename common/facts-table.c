@@ -116,7 +116,7 @@ gboolean fact_refuse(GError **error, const char *field, const char *value, const
     g_autofree char *part = g_strndup(value, 64);
     g_autofree char *shown = g_strescape(part, NULL);
 
-    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s: %s%s is not %s", field, shown,
+    g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID, "%s%s%s%s is not %s", field ? field : "", field ? ": " : "", shown,
                 strlen(value) > 64 ? "..." : "", wanted);
     return FALSE;
 }

@@ -80,7 +80,7 @@ gboolean raw_caps_add(RawFact *raw, const char *name, gint64 level, GError **err
 void raw_caps_init(RawFact *raw);
 gboolean raw_strings_add(RawFact *raw, const FactField *field, const char *item, GError **error);
 
-/* Sets TBSYNC_ERROR_INVALID "FIELD: VALUE is not WANTED"; returns FALSE. `value` is foreign text and is escaped and
+/* Sets TBSYNC_ERROR_INVALID "FIELD: VALUE is not WANTED", without "FIELD: " if it is NULL; returns FALSE. `value` is foreign text and is escaped and
  * shortened. */
 gboolean fact_refuse(GError **error, const char *field, const char *value, const char *wanted);
 

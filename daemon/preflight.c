@@ -65,7 +65,7 @@ static gboolean fill_destination(const PreflightParams *params, const char *host
 
     if (!peer) {
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_NO_SUCH_PEER,
-                    "no peer '%s' is configured on this host; 'tbsyncctl peers' lists them", host);
+                    "no peer is named '%s'; list them with: tbsyncctl peers", host);
         return FALSE;
     }
     if (!peer_facts(peer)) {

@@ -248,7 +248,11 @@ def test_refusals_say_what_where_and_what_to_type_next():
              "tbsyncctl check: libvirt knows no guest 'nobody' on this host; list them with: tbsyncctl guests"),
             (["rank", GUEST], f"tbsyncctl rank: libvirt knows no guest '{GUEST}' on this host; list them with: tbsyncctl guests"),
             (["check", "test", "gamma"],
-             "tbsyncctl check: no peer 'gamma' is configured on this host; 'tbsyncctl peers' lists them"),
+             "tbsyncctl check: no peer is named 'gamma'; list them with: tbsyncctl peers"),
+            (["check", "test", "beta", "--assume", "colour=1"],
+             "tbsyncctl check: --assume: colour is not a host fact; 'tbsyncctl facts' shows what can be assumed. "
+             "See tbsyncctl check --help"),
+            (["--frob"], "tbsyncctl: Unknown option --frob. See tbsyncctl --help"),
             (["peers", "gamma"], "tbsyncctl peers: no peer is named 'gamma'; list them with: tbsyncctl peers"),
             (["baseline", "gamma"], "tbsyncctl baseline: no host is named 'gamma'; list them with: tbsyncctl peers"),
             (["matrix", "--assume", "gamma:pvr=1"],
