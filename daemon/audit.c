@@ -566,6 +566,11 @@ Audit *audit_new(const AuditParams *params)
     return audit;
 }
 
+void audit_reload(Audit *audit, guint32 drift_bound_ppb)
+{
+    audit->params.drift_bound_ppb = drift_bound_ppb;
+}
+
 void audit_free(Audit *audit)
 {
     if (!audit)

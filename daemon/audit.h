@@ -67,6 +67,9 @@ Audit *audit_new(const AuditParams *params);
 void audit_free(Audit *audit);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Audit, audit_free)
 
+/* Open plans are made with the new bound from their next version on. */
+void audit_reload(Audit *audit, guint32 drift_bound_ppb);
+
 /* An allowed migration: `record` is kept (a reference is taken) and changed as events come. An
  * older open record of the same guest is closed as expired. */
 void audit_open(Audit *audit, const char *id, const MigrationCase *c, JsonObject *record);

@@ -612,6 +612,7 @@ gboolean manager_reload(Manager *manager, GError **error)
     peers_reload(manager->peers, config, tls);
     discover_reload(manager->discover, config);
     hooks_reload(manager->hooks, config);
+    audit_reload(manager->audit, config->drift_bound_ppb);
     config_free(manager->config);
     manager->config = g_steal_pointer(&config);
     bus_service_manager_changed(manager->bus);

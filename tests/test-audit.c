@@ -267,6 +267,19 @@ static void test_open_plan_follows_the_relation(Fixture *f, gconstpointer data)
     g_assert_cmpint(published_offset(f), ==, -1);
 }
 
+/* "systemctl reload" after DriftBoundPpb= was raised: hosts that may drift apart by 1 % need 18 units more over a minute. */
+static void test_open_plan_follows_the_drift_bound(Fixture *f, gconstpointer data)
+{
+    f->relation = interval_of(-10 * TB_OFFSET_UNIT_TICKS, -10 * TB_OFFSET_UNIT_TICKS + 1);
+    open_record(f, "a");
+    while (published_offset(f) != 11 * TB_OFFSET_UNIT_TICKS)
+        g_main_context_iteration(NULL, TRUE);
+    audit_reload(f->audit, 10000000);
+    while (published_offset(f) == 11 * TB_OFFSET_UNIT_TICKS)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpint(published_offset(f), ==, 29 * TB_OFFSET_UNIT_TICKS);
+}
+
 static void test_paused_guest_has_no_blackout(Fixture *f, gconstpointer data)
 {
     g_autoptr(JsonNode) node = NULL;
@@ -458,6 +471,7 @@ int main(int argc, char **argv)
     ADD("guests-are-not-read-without-leave", test_guests_are_not_read_without_leave);
     ADD("source-that-stays-silent-is-recorded", test_source_that_stays_silent_is_recorded);
     ADD("open-plan-follows-the-relation", test_open_plan_follows_the_relation);
+    ADD("open-plan-follows-the-drift-bound", test_open_plan_follows_the_drift_bound);
     ADD("paused-guest-has-no-blackout", test_paused_guest_has_no_blackout);
     ADD("events-are-kept-in-order", test_events_are_kept_in_order);
     ADD("failure-is-recorded", test_failure_is_recorded);
