@@ -13,6 +13,7 @@ AuditSubject audit_subject_of(const MigrationCase *c)
         .source_version = c->has_source ? c->source.qemu_version : 0,
         .destination_version = c->destination.qemu_version,
         .destination_takes_offset = c->destination.tb_offset,
+        .copy_fresh = FACT_KNOWN(guest, GUEST_TB_COPY_STALE) && !guest->tb_copy_stale,
         .offset_known = FACT_KNOWN(guest, GUEST_TB_OFFSET_TICKS),
         .offset_ticks = guest->tb_offset_ticks,
         .ahead_ticks = INTERVAL_UNBOUNDED,
@@ -42,9 +43,12 @@ static void set_ticks(JsonObject *object, const char *what, Interval ticks, guin
     json_object_set_int_member(object, hi_ns, ticks_to_ns_ceil(ticks.hi, hz));
 }
 
-/* What QEMU of these versions does with the guest's timebase over such a blackout. */
+/* What QEMU of these versions does with the guest's timebase over such a blackout. Whether the migration stopped the guest, or
+ * somebody who suspended it on its way (virsh migrate --timeout), is not told by any event. To QEMU the latter is a paused guest, whose
+ * timebase is made from the copy of the offset, and that may be stale. */
 static Interval moved_by_qemu(const AuditSubject *subject, Interval blackout)
 {
+    Interval jump_ticks;
     OffsetQemuQuery query = {
         .event = OFFSET_EVENT_MIGRATION,
         .kvm = subject->kvm,
@@ -57,7 +61,11 @@ static Interval moved_by_qemu(const AuditSubject *subject, Interval blackout)
         .raw_jump_ticks = INTERVAL_UNBOUNDED,
     };
 
-    return offset_qemu_prediction(&query).jump_ticks;
+    jump_ticks = offset_qemu_prediction(&query).jump_ticks;
+    if (subject->copy_fresh)
+        return jump_ticks;
+    query.paused_before = true;
+    return interval_hull(jump_ticks, offset_qemu_prediction(&query).jump_ticks);
 }
 
 /* The offset that stock QEMU put in force: it continues the guest's timebase from where it was

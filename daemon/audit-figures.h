@@ -23,6 +23,7 @@ typedef struct AuditSubject {
     gboolean offline; /* its definition is moved, no QEMU runs */
     guint32 source_version, destination_version; /* of QEMU; 0 = unknown */
     gboolean destination_takes_offset;
+    gboolean copy_fresh; /* QEMU's copy of the offset on the source is known to be what the kernel had */
     gboolean offset_known;
     gint64 offset_ticks;  /* off1 */
     Interval ahead_ticks; /* before the migration; unbounded if unknown */
