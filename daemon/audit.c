@@ -517,6 +517,7 @@ static void note_gap(const Audit *audit)
     while (g_hash_table_iter_next(&iter, NULL, &open))
         ((Open *)open)->gap = TRUE;
     g_hash_table_remove_all(audit->stopped);
+    ledger_forget_syncs(audit->params.ledger);
 }
 
 void audit_event(Audit *audit, const GuestEvent *event)

@@ -39,6 +39,7 @@ struct Ledger {
     GHashTable *pending; /* path -> text not yet on disk; "" text means removal */
     GHashTable *unwritten; /* set of paths in `pending` whose write failed */
     guint retry_source;
+    GHashTable *synced; /* set of uuids: what an earlier process says of them is out of date. Main thread */
     LedgerChanged changed;
     void *changed_data;
 };
@@ -421,6 +422,7 @@ Ledger *ledger_new(const char *directory, guint max_records, GError **error)
     ledger->ids = g_ptr_array_new_with_free_func(g_free);
     ledger->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     ledger->unwritten = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    ledger->synced = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     ledger->room = spare_room_new(spare);
     ledger->writer = g_thread_pool_new(run_job, ledger, 1, FALSE, NULL);
     if (!make_directory(ledger->migrations, error) || !make_directory(ledger->guests, error) ||
@@ -443,6 +445,7 @@ void ledger_free(Ledger *ledger)
     if (g_hash_table_size(ledger->unwritten) > 0)
         g_warning("%u records are lost: the disk did not take them", g_hash_table_size(ledger->unwritten));
     g_clear_pointer(&ledger->unwritten, g_hash_table_unref);
+    g_clear_pointer(&ledger->synced, g_hash_table_unref);
     g_clear_pointer(&ledger->pending, g_hash_table_unref);
     g_clear_pointer(&ledger->ids, g_ptr_array_unref);
     spare_room_free(ledger->room);
@@ -579,7 +582,7 @@ gboolean ledger_get_guest(const Ledger *ledger, const char *uuid, GuestEntry *re
         .ahead_lo_ticks = member_int(object, "ahead_lo_ticks"),
         .ahead_hi_ticks = member_int(object, "ahead_hi_ticks"),
         .paused_here = paused && json_node_get_boolean(paused),
-        .copy_synced = synced && json_node_get_boolean(synced),
+        .copy_synced = synced && json_node_get_boolean(synced) && g_hash_table_contains(ledger->synced, uuid),
     };
     return TRUE;
 }
@@ -597,13 +600,22 @@ void ledger_put_guest(Ledger *ledger, const char *uuid, const GuestEntry *entry)
     json_object_set_int_member(object, "ahead_lo_ticks", entry->ahead_lo_ticks);
     json_object_set_int_member(object, "ahead_hi_ticks", entry->ahead_hi_ticks);
     json_object_set_boolean_member(object, "paused_here", entry->paused_here);
-    if (entry->copy_synced)
+    g_hash_table_remove(ledger->synced, uuid);
+    if (entry->copy_synced) {
         json_object_set_boolean_member(object, "copy_synced", TRUE);
+        g_hash_table_add(ledger->synced, g_strdup(uuid));
+    }
     submit(ledger, guest_path(ledger, uuid), json_to_string(node, FALSE), NULL);
+}
+
+void ledger_forget_syncs(Ledger *ledger)
+{
+    g_hash_table_remove_all(ledger->synced);
 }
 
 void ledger_drop_guest(Ledger *ledger, const char *uuid)
 {
+    g_hash_table_remove(ledger->synced, uuid);
     submit(ledger, guest_path(ledger, uuid), NULL, NULL);
 }
 

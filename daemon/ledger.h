@@ -78,12 +78,15 @@ typedef struct GuestEntry {
     gint64 ahead_hi_ticks;
     gboolean paused_here; /* was stopped and started on this host: QEMU's copy of the offset may be
                              stale */
-    gboolean copy_synced; /* QEMU has read its registers since the last start: the copy is right */
+    gboolean copy_synced; /* QEMU has read its registers since the last start: the copy is right. Only while events are heard */
 } GuestEntry;
 
 gboolean ledger_get_guest(const Ledger *ledger, const char *uuid, GuestEntry *ret);
 void ledger_put_guest(Ledger *ledger, const char *uuid, const GuestEntry *entry);
 void ledger_drop_guest(Ledger *ledger, const char *uuid);
+
+/* Events were lost: any guest may have been paused and started. No entry is synced until it is put again. */
+void ledger_forget_syncs(Ledger *ledger);
 
 /* The relation with a peer over a restart: peers/NAME.json, written by peer-memory.c. The name may be anything; `object` gets
  * the version. (transfer none) */

@@ -118,6 +118,18 @@ static void test_sync_after_a_pause_mends_the_copy(Fixture *f, gconstpointer dat
     g_assert_false(entry.copy_synced);
 }
 
+static void test_sync_of_before_a_gap_does_not_count(Fixture *f, gconstpointer data)
+{
+    GuestEvent connected = { .kind = GUEST_EVENT_DEFINED_CHANGED, .uuid = "", .name = "", .detail = "connected" };
+    GuestEntry entry;
+
+    event(f, GUEST_EVENT_RESUMED_HERE);
+    event(f, GUEST_EVENT_REGISTERS_SYNCED);
+    audit_event(f->audit, &connected);
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_false(entry.copy_synced);
+}
+
 static void test_late_figures_do_not_undo_a_sync(Fixture *f, gconstpointer data)
 {
     GuestEntry entry;
@@ -143,6 +155,7 @@ int main(int argc, char **argv)
     ADD("guest-that-comes-in-is-not-what-it-was", test_guest_that_comes_in_is_not_what_it_was);
     ADD("late-figures-do-not-undo-a-pause", test_late_figures_do_not_undo_a_pause);
     ADD("sync-after-a-pause-mends-the-copy", test_sync_after_a_pause_mends_the_copy);
+    ADD("sync-of-before-a-gap-does-not-count", test_sync_of_before_a_gap_does_not_count);
     ADD("late-figures-do-not-undo-a-sync", test_late_figures_do_not_undo_a_sync);
     return g_test_run();
 }

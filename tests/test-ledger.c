@@ -302,6 +302,18 @@ static void test_damaged_guest_entry_is_unknown(Fixture *f, gconstpointer data)
     }
 }
 
+/* What the ledger says of a guest of which libvirt knows no more than its UUID. */
+static GuestFacts filled(const Fixture *f)
+{
+    GuestFacts guest;
+
+    guest_facts_init(&guest);
+    g_strlcpy(guest.uuid, UUID, sizeof guest.uuid);
+    FACT_SET(&guest, GUEST_UUID);
+    ledger_fill_guest(f->ledger, &guest);
+    return guest;
+}
+
 static void test_fill_tells_of_qemus_copy(Fixture *f, gconstpointer data)
 {
     static const GuestEntry entries[] = { { .paused_here = TRUE }, { .copy_synced = TRUE } };
@@ -310,15 +322,34 @@ static void test_fill_tells_of_qemus_copy(Fixture *f, gconstpointer data)
         GuestFacts guest;
 
         ledger_put_guest(f->ledger, UUID, &entries[i]);
-        ledger_free(f->ledger);
-        f->ledger = open_ledger(f->directory, 10);
-        guest_facts_init(&guest);
-        g_strlcpy(guest.uuid, UUID, sizeof guest.uuid);
-        FACT_SET(&guest, GUEST_UUID);
-        ledger_fill_guest(f->ledger, &guest);
+        guest = filled(f);
         g_assert_true(FACT_KNOWN(&guest, GUEST_TB_COPY_STALE));
         g_assert_cmpint(guest.tb_copy_stale, ==, entries[i].paused_here);
     }
+}
+
+/* Since then it may have been paused, while nobody looked. */
+static void test_synced_copy_is_worth_nothing_after_a_gap(Fixture *f, gconstpointer data)
+{
+    static const GuestEntry paused = { .paused_here = TRUE }, synced = { .copy_synced = TRUE };
+    GuestFacts guest;
+
+    ledger_put_guest(f->ledger, UUID, &synced);
+    ledger_forget_syncs(f->ledger);
+    guest = filled(f);
+    g_assert_false(FACT_KNOWN(&guest, GUEST_TB_COPY_STALE));
+    ledger_put_guest(f->ledger, UUID, &synced);
+    ledger_free(f->ledger);
+    f->ledger = open_ledger(f->directory, 10);
+    guest = filled(f);
+    g_assert_false(FACT_KNOWN(&guest, GUEST_TB_COPY_STALE));
+    ledger_put_guest(f->ledger, UUID, &paused);
+    ledger_forget_syncs(f->ledger);
+    ledger_free(f->ledger);
+    f->ledger = open_ledger(f->directory, 10);
+    guest = filled(f);
+    g_assert_true(FACT_KNOWN(&guest, GUEST_TB_COPY_STALE));
+    g_assert_true(guest.tb_copy_stale);
 }
 
 static void test_fill_keeps_what_is_known(Fixture *f, gconstpointer data)
@@ -366,6 +397,7 @@ int main(int argc, char **argv)
     ADD("guest-entry-round-trip", test_guest_entry_round_trip);
     ADD("damaged-guest-entry-is-unknown", test_damaged_guest_entry_is_unknown);
     ADD("fill-tells-of-qemus-copy", test_fill_tells_of_qemus_copy);
+    ADD("synced-copy-is-worth-nothing-after-a-gap", test_synced_copy_is_worth_nothing_after_a_gap);
     ADD("fill-keeps-what-is-known", test_fill_keeps_what_is_known);
     return g_test_run();
 }
