@@ -498,6 +498,15 @@ static gboolean domain_read_xml(virDomainPtr domain, const char *what, GuestFact
     return parsed;
 }
 
+/* A running guest whose CPUs were stopped and started since it came: libvirt keeps the reason of the last start, over restarts of its own
+ * and of ours. */
+static gboolean was_started_again(int reason)
+{
+    return reason != VIR_DOMAIN_RUNNING_UNKNOWN && reason != VIR_DOMAIN_RUNNING_BOOTED &&
+           reason != VIR_DOMAIN_RUNNING_MIGRATED && reason != VIR_DOMAIN_RUNNING_POSTCOPY &&
+           reason != VIR_DOMAIN_RUNNING_POSTCOPY_FAILED;
+}
+
 /* What the state says beyond the XML; *ret_active. */
 static gboolean domain_read_state(virDomainPtr domain, const char *what, GuestFacts *facts,
                                   GError **error)
@@ -522,6 +531,11 @@ static gboolean domain_read_state(virDomainPtr domain, const char *what, GuestFa
         FACT_SET(facts, GUEST_AHEAD_HI_TICKS);
         facts->tb_copy_stale = false;
         FACT_SET(facts, GUEST_TB_COPY_STALE);
+    } else if (state == VIR_DOMAIN_RUNNING && was_started_again(reason)) {
+        facts->ahead_lo_ticks = G_MININT64; /* its timebase stood still meanwhile */
+        facts->ahead_hi_ticks = G_MAXINT64;
+        FACT_SET(facts, GUEST_AHEAD_LO_TICKS);
+        FACT_SET(facts, GUEST_AHEAD_HI_TICKS);
     }
     return TRUE;
 }

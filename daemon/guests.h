@@ -96,7 +96,8 @@ void guests_find_async(Guests *guests, const char *uuid, guint deadline_ms, GCan
                        GAsyncReadyCallback callback, void *data);
 /* ret_facts filled unless ROLE_ABSENT; FALSE on error. A guest whose state reason is "booted" was neither paused nor
  * moved since its QEMU process started here: tb_offset_ticks, ahead_lo_ticks and ahead_hi_ticks are then known to be 0
- * (QEMU hw/ppc/ppc.c: the offset of a new process is 0). */
+ * (QEMU hw/ppc/ppc.c: the offset of a new process is 0). Of a running one that was stopped and started again here
+ * ahead_lo_ticks and ahead_hi_ticks are known to be unbounded. */
 gboolean guests_find_finish(Guests *guests, GAsyncResult *result, GuestRole *ret_role, GuestFacts *ret_facts,
                             GError **error);
 

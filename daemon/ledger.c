@@ -688,7 +688,8 @@ void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest)
         guest->tb_copy_stale = entry.paused_here;
         FACT_SET(guest, GUEST_TB_COPY_STALE);
     }
-    if (FACT_KNOWN(guest, GUEST_TB_OFFSET_TICKS))
+    if (FACT_KNOWN(guest, GUEST_TB_OFFSET_TICKS) ||
+        (FACT_KNOWN(guest, GUEST_AHEAD_LO_TICKS) && entry.ahead_lo_ticks != G_MININT64))
         return;
     if (entry.offset_known) {
         guest->tb_offset_ticks = entry.offset_ticks;

@@ -97,5 +97,6 @@ JsonObject *ledger_get_peer(const Ledger *ledger, const char *name); /* (transfe
 void ledger_put_discovered(Ledger *ledger, JsonObject *object);
 JsonObject *ledger_get_discovered(const Ledger *ledger); /* (transfer full) (nullable) */
 
-/* Adds what the ledger knows of the guest's timebase, and of QEMU's copy of the offset, to facts that do not know it. */
+/* Adds what the ledger knows of the guest's timebase, and of QEMU's copy of the offset, to facts that do not know it. Where they say
+ * that the guest was started again (guests_find_finish()), an entry that knows of no pause is out of date. */
 void ledger_fill_guest(const Ledger *ledger, GuestFacts *guest);

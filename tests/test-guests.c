@@ -246,7 +246,10 @@ static void test_events_name_guest_and_cause(void)
     virDomainResume(domain);
     g_assert_cmpint(wait_for_event(&world, 1), ==, GUEST_EVENT_RESUMED_HERE);
     g_assert_true(find(&world, TEST_UUID, &role, &facts, NULL));
-    g_assert_false(FACT_KNOWN(&facts, GUEST_TB_OFFSET_TICKS)); /* it was paused */
+    g_assert_false(FACT_KNOWN(&facts, GUEST_TB_OFFSET_TICKS)); /* it was paused, and nobody knows how long */
+    g_assert_true(FACT_KNOWN(&facts, GUEST_AHEAD_LO_TICKS) && FACT_KNOWN(&facts, GUEST_AHEAD_HI_TICKS));
+    g_assert_cmpint(facts.ahead_lo_ticks, ==, G_MININT64);
+    g_assert_cmpint(facts.ahead_hi_ticks, ==, G_MAXINT64);
 
     virDomainDestroy(domain);
     g_assert_cmpint(wait_for_event(&world, 2), ==, GUEST_EVENT_STOPPED);

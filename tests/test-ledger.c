@@ -352,6 +352,31 @@ static void test_synced_copy_is_worth_nothing_after_a_gap(Fixture *f, gconstpoin
     g_assert_true(guest.tb_copy_stale);
 }
 
+/* libvirt says that a guest was started again after it came; an entry that knows of no pause is of before that. */
+static void test_fill_believes_libvirt_of_a_pause(Fixture *f, gconstpointer data)
+{
+    static const GuestEntry entries[] = {
+        { .offset_known = TRUE, .offset_ticks = 1 << 24, .ahead_lo_ticks = -5, .ahead_hi_ticks = 7 },
+        { .ahead_lo_ticks = G_MININT64, .ahead_hi_ticks = 7, .paused_here = TRUE },
+    };
+    static const gint64 wanted_hi[] = { G_MAXINT64, 7 };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(entries); i++) {
+        GuestFacts guest;
+
+        guest_facts_init(&guest);
+        g_strlcpy(guest.uuid, UUID, sizeof guest.uuid);
+        guest.ahead_lo_ticks = G_MININT64;
+        guest.ahead_hi_ticks = G_MAXINT64;
+        guest.known = FACT_BIT(GUEST_UUID) | FACT_BIT(GUEST_AHEAD_LO_TICKS) | FACT_BIT(GUEST_AHEAD_HI_TICKS);
+        ledger_put_guest(f->ledger, UUID, &entries[i]);
+        ledger_fill_guest(f->ledger, &guest);
+        g_assert_cmpint(guest.ahead_lo_ticks, ==, G_MININT64);
+        g_assert_cmpint(guest.ahead_hi_ticks, ==, wanted_hi[i]);
+        g_assert_false(FACT_KNOWN(&guest, GUEST_TB_OFFSET_TICKS));
+    }
+}
+
 static void test_fill_keeps_what_is_known(Fixture *f, gconstpointer data)
 {
     GuestEntry entry = {
@@ -398,6 +423,7 @@ int main(int argc, char **argv)
     ADD("damaged-guest-entry-is-unknown", test_damaged_guest_entry_is_unknown);
     ADD("fill-tells-of-qemus-copy", test_fill_tells_of_qemus_copy);
     ADD("synced-copy-is-worth-nothing-after-a-gap", test_synced_copy_is_worth_nothing_after_a_gap);
+    ADD("fill-believes-libvirt-of-a-pause", test_fill_believes_libvirt_of_a_pause);
     ADD("fill-keeps-what-is-known", test_fill_keeps_what_is_known);
     return g_test_run();
 }
