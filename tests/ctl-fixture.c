@@ -434,15 +434,19 @@ static void on_done(GObject *source, GAsyncResult *async, void *data)
     result->done = TRUE;
 }
 
-/* The hook looks at its user: root is made in a user namespace if we are not, and nobody if we are. */
+/* The hook looks at its user: root is made in a user namespace if we are not, and if we are another user who may read what root's
+ * home holds. Not in a namespace, since there is none to be had in a chroot. */
 static void add_user(GPtrArray *arguments, gboolean as_user)
 {
+    static const char *const root[] = { "unshare", "--user", "--map-root-user", NULL };
+    static const char *const user[] = {
+        "setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override", NULL
+    };
+
     if ((geteuid() == 0) != as_user)
         return;
-    g_ptr_array_add(arguments, (char *)"unshare");
-    g_ptr_array_add(arguments, (char *)"--user");
-    if (!as_user)
-        g_ptr_array_add(arguments, (char *)"--map-root-user");
+    for (const char *const *word = as_user ? user : root; *word != NULL; word++)
+        g_ptr_array_add(arguments, (char *)*word);
 }
 
 GSubprocess *fixture_spawn(Fixture *fixture, const char *const *words)
