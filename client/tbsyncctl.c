@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* tbsyncctl: the table of verbs, and nothing that a verb could do itself. */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,6 +146,17 @@ static int parse_own_options(Ctl *ctl, int argc, char **argv, int *ret_exit)
     return verb_at;
 }
 
+/* A full disk behind stdout is an error of ours, found here if not by an earlier flush. */
+static int write_out(int exit_code)
+{
+    gboolean failed = fflush(stdout) != 0;
+
+    if (!failed && !ferror(stdout))
+        return exit_code;
+    fprintf(stderr, "tbsyncctl: the output cannot be written%s%s\n", failed ? ": " : "", failed ? g_strerror(errno) : "");
+    return exit_code == CTL_EXIT_OK ? CTL_EXIT_ERROR : exit_code;
+}
+
 int main(int argc, char **argv)
 {
     Ctl ctl = { .color = CTL_COLOR_AUTO, .verbs = verbs, .columns = ctl_terminal_columns() };
@@ -157,8 +169,5 @@ int main(int argc, char **argv)
         exit_code = run_verb(&ctl, argc - verb_at, argv + verb_at);
     ctl_bus_close(&ctl);
     ctl_progress_clear(&ctl.progress);
-    /* a full disk or a closed pipe behind stdout is an error of ours, found at the last moment */
-    if (fflush(stdout) != 0 && exit_code == CTL_EXIT_OK)
-        exit_code = CTL_EXIT_ERROR;
-    return exit_code;
+    return write_out(exit_code);
 }

@@ -227,6 +227,16 @@ def test_absent_daemon_is_one_sentence_and_1():
     each(check)
 
 
+def test_output_that_cannot_be_written_is_told():
+    def check(name, verb):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([sys.argv[1], name, *verb.arguments], input=verb.data.encode(), stdout=full, stderr=subprocess.PIPE,
+                                  check=False)
+        equal(done.returncode, verb.status or 1)
+        contains(done.stderr.decode(), "tbsyncctl: the output cannot be written")
+    each(check)
+
+
 def test_exit_codes_are_as_documented():
     set_up()
     for arguments, status in ((["check", "test", "beta"], 0), (["check", "nobody", "beta"], 4), (["check", "test", "gamma"], 4),
