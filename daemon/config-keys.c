@@ -18,6 +18,7 @@
 static const struct {
     const char *name;
     const char *doc;
+    gboolean at_start; /* see ConfigKey */
 } sections[] = {
     { "Daemon", "The daemon itself." },
     { "Timebase",
@@ -25,13 +26,13 @@ static const struct {
     { "Host", "Overrides of what was found out about this host, for tests and laboratories. Each "
               "one makes the host a "
               "simulated one, with which no real host will peer. An empty value leaves the fact as "
-              "it was found." },
+              "it was found.", TRUE },
     { "Link",
       "The connections between hosts: D-Bus over TLS 1.3 with certificates on both sides." },
     { "Peer", "One section for each other host, named as its certificate names it: [Peer "
               "beta.example.org]. The section "
               "of this host itself is left out, so that one file may serve a whole fleet." },
-    { "Libvirt", "The local libvirt." },
+    { "Libvirt", "The local libvirt.", TRUE },
     { "Policy", "What blocks a migration. Words are block or allow where nothing else is said." },
 };
 
@@ -40,16 +41,16 @@ static const ConfigKey keys[] = {
       .doc = "Name of this host towards its peers; its certificate must carry it. Empty: the host "
              "name." },
     { "Daemon", "StateDirectory", CONFIG_PATH, MEMBER(state_directory), "/var/lib/tbsyncd",
-      .doc = "Where migration records are kept." },
+      .at_start = TRUE, .doc = "Where migration records are kept." },
     { "Daemon", "RuntimeDirectory", CONFIG_PATH, MEMBER(runtime_directory), "/run/tbsyncd",
-      .doc = "Where the plans of migrations under way are published." },
+      .at_start = TRUE, .doc = "Where the plans of migrations under way are published." },
     { "Daemon", "HookDirectory", CONFIG_PATH, MEMBER(hook_directory), "/etc/libvirt/hooks",
       .doc = "Libvirt's hook directory: watched, so that a missing hook is reported." },
     { "Daemon", "Root", CONFIG_PATH, MEMBER(root), "",
-      .doc = "Directory that stands for / when /proc and the device tree are read. Makes the host "
+      .at_start = TRUE, .doc = "Directory that stands for / when /proc and the device tree are read. Makes the host "
              "a simulated one." },
     { "Daemon", "MaxRecords", CONFIG_UNSIGNED, MEMBER(max_records), "1000", 1, 1000000,
-      .doc = "How many migration records are kept." },
+      .at_start = TRUE, .doc = "How many migration records are kept." },
     { "Daemon", "HookDeadlineMSec", CONFIG_UNSIGNED, MEMBER(hook_deadline_ns), "4500", 100, 4900,
       NS_PER_MS,
       .doc = "How long the answer to an incoming migration may take, in milliseconds. The hook "
@@ -57,19 +58,19 @@ static const ConfigKey keys[] = {
 
     { "Timebase", "Source", CONFIG_WORD, MEMBER(tb_simulated), "hardware",
       .words = "hardware|simulated",
-      .doc = "hardware: the timebase register. simulated: a timebase made from the system's clock, "
+      .at_start = TRUE, .doc = "hardware: the timebase register. simulated: a timebase made from the system's clock, "
              "for machines "
              "without one; makes the host a simulated one." },
     { "Timebase", "FrequencyHz", CONFIG_UNSIGNED, MEMBER(tb_frequency_hz), "0", TB_CLOCK_HZ_MIN,
       TB_CLOCK_HZ_MAX, .zero = TRUE,
-      .doc = "Ticks a second. 0: what the machine says, or 512000000 if simulated. With "
+      .at_start = TRUE, .doc = "Ticks a second. 0: what the machine says, or 512000000 if simulated. With "
              "Source=hardware the machine "
              "must agree." },
     { "Timebase", "StartTicks", CONFIG_UNSIGNED, MEMBER(tb_start_ticks), "0", 0, G_MAXUINT64,
-      .doc = "Simulated only: what the timebase was when the machine was started." },
+      .at_start = TRUE, .doc = "Simulated only: what the timebase was when the machine was started." },
     { "Timebase", "DriftPpb", CONFIG_SIGNED, MEMBER(tb_drift_ppb), "0", -TB_CLOCK_DRIFT_PPB_MAX,
       TB_CLOCK_DRIFT_PPB_MAX,
-      .doc = "Simulated only: how much too fast the timebase counts, in parts per 10^9." },
+      .at_start = TRUE, .doc = "Simulated only: how much too fast the timebase counts, in parts per 10^9." },
     { "Timebase", "DriftBoundPpb", CONFIG_UNSIGNED, MEMBER(drift_bound_ppb), "100000", 1, 10000000,
       .doc = "The most by which the oscillators of two hosts drift apart, in parts per 10^9. Every "
              "bound rests on it: "
@@ -178,6 +179,11 @@ static const ConfigKey keys[] = {
       .doc = "A larger difference between the two hosts' times of day is warned of, in "
              "milliseconds." },
 };
+
+gboolean config_key_is_string(const ConfigKey *key)
+{
+    return key->kind == CONFIG_STRING || key->kind == CONFIG_PATH || key->kind == CONFIG_NAME || key->kind == CONFIG_SERVICE;
+}
 
 const ConfigKey *config_keys(gsize *ret_count)
 {
@@ -458,6 +464,53 @@ gboolean config_key_set(const ConfigKey *key, gpointer base, const char *name, c
     g_assert_not_reached();
 }
 
+/* ---- what a reload does not take up ---- */
+
+static gboolean is_at_start(const ConfigKey *key)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(sections); i++)
+        if (g_str_equal(sections[i].name, key->section) && sections[i].at_start)
+            return TRUE;
+    return key->at_start;
+}
+
+/* FALSE: they are equal. */
+static gboolean keep_member(const ConfigKey *key, Config *config, const Config *running)
+{
+    gconstpointer from = G_STRUCT_MEMBER_P(running, key->offset);
+    gpointer to = G_STRUCT_MEMBER_P(config, key->offset);
+
+    if (config_key_is_string(key)) {
+        if (g_strcmp0(*(char *const *)from, *(char **)to) == 0)
+            return FALSE;
+        set_string(config, key, g_strdup(*(char *const *)from));
+    } else {
+        if (memcmp(from, to, key->size) == 0)
+            return FALSE;
+        memcpy(to, from, key->size);
+    }
+    return TRUE;
+}
+
+static gboolean keep_facts(Config *config, const Config *running)
+{
+    if (g_strv_equal((const char *const *)running->host_assignments, (const char *const *)config->host_assignments))
+        return FALSE;
+    g_strfreev(config->host_assignments);
+    config->host_assignments = g_strdupv(running->host_assignments);
+    return TRUE;
+}
+
+char *config_keep_at_start(Config *config, const Config *running)
+{
+    GString *kept = g_string_new(keep_facts(config, running) ? "[Host]" : "");
+
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
+        if (is_at_start(&keys[i]) && keys[i].kind != CONFIG_FACT && keep_member(&keys[i], config, running))
+            g_string_append_printf(kept, "%s[%s] %s=", kept->len > 0 ? ", " : "", keys[i].section, keys[i].key);
+    return g_string_free(kept, kept->len == 0);
+}
+
 /* Appends `text` as comment lines of at most 79 columns. */
 static void append_comment(GString *out, const char *text)
 {
@@ -483,6 +536,8 @@ static void append_key(GString *out, const ConfigKey *key)
 {
     g_string_append_c(out, '\n');
     append_comment(out, key->doc);
+    if (key->at_start)
+        append_comment(out, "A change counts from the next start on, not from a reload.");
     if (key->kind == CONFIG_UNSIGNED || key->kind == CONFIG_SIGNED) {
         g_autofree char *range = g_strdup_printf("%s%" G_GINT64_FORMAT " to %" G_GUINT64_FORMAT ".",
                                                  key->zero ? "0, or " : "", key->min, key->max);
@@ -501,6 +556,8 @@ char *config_describe(void)
     for (gsize s = 0; s < G_N_ELEMENTS(sections); s++) {
         g_string_append_c(out, '\n');
         append_comment(out, sections[s].doc);
+        if (sections[s].at_start)
+            append_comment(out, "A change counts from the next start on, not from a reload.");
         g_string_append_printf(out,
                                g_str_equal(sections[s].name, "Peer") ? "#[%s NAME]\n" : "[%s]\n",
                                sections[s].name);

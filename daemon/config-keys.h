@@ -34,12 +34,16 @@ typedef struct ConfigKey {
     guint64 max;
     guint64 scale;     /* 0 = 1 */
     gboolean zero;     /* 0 is allowed although below min */
+    gboolean at_start; /* a change counts from the next start on, not from a reload; or its whole section is so */
     const char *words; /* WORD: "hardware|simulated"; FACT: the name of the fact */
     const char *doc;
 } ConfigKey;
 
 /* The table, by section in the order of the shipped file. */
 const ConfigKey *config_keys(gsize *ret_count);
+
+/* The member is a char* of its own. */
+gboolean config_key_is_string(const ConfigKey *key);
 
 gboolean config_has_section(const char *section);
 

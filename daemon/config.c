@@ -515,10 +515,8 @@ void config_free(Config *config)
     g_strfreev(config->host_assignments);
     for (gsize i = 0, count; i < (config_keys(&count), count); i++) {
         const ConfigKey *key = &config_keys(&count)[i];
-        gboolean is_string = key->kind == CONFIG_STRING || key->kind == CONFIG_PATH ||
-                             key->kind == CONFIG_NAME || key->kind == CONFIG_SERVICE;
 
-        if (is_string && !g_str_equal(key->section, "Peer"))
+        if (config_key_is_string(key) && !g_str_equal(key->section, "Peer"))
             g_free(G_STRUCT_MEMBER(char *, config, key->offset));
     }
     g_free(config->listen_address);

@@ -87,6 +87,10 @@ Config *config_load(const char *path, GError **error);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
+/* For a reload: what counts from the start on only is set in `config` to what it is in `running`, so that it tells what is in force.
+ * The keys that differed, "[Host], [Libvirt] URI="; NULL: none. (transfer full) (nullable) */
+char *config_keep_at_start(Config *config, const Config *running);
+
 /* Text of a configuration with all defaults, one key a line with its comment: for the manual and the shipped file.
  * (transfer full) */
 char *config_describe(void);

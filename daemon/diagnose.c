@@ -186,6 +186,12 @@ static void check_spare(Examination *e)
                SPARE_FILES - e->in->spare_missing, SPARE_FILES);
 }
 
+static void check_restart(Examination *e)
+{
+    if (e->in->not_taken_up)
+        report(e, e->in->not_taken_up, "changed in the configuration since tbsyncd was started, and not taken up by a reload");
+}
+
 static void check_simulated(Examination *e)
 {
     if (FACT_KNOWN(e->in->host, HOST_SIMULATED) && e->in->host->simulated)
@@ -368,10 +374,11 @@ static const Check checks[] = {
     { "certificate-name", "error", check_certificate_name, "certtool -i --infile {}; set Name= in [Daemon], or make it anew" },
     { "key-readable", "error", check_key_mode, "chmod 600 {}" },
     { "crl-expired", "error", check_crl, "certtool --generate-crl on the CA, copy it to {}, then: systemctl reload tbsyncd" },
-    { "listen-failed", "error", check_listen, "ss -ltnp 'sport = :16524'" },
+    { "listen-failed", "error", check_listen, "ip address; ss -ltnp; then correct {} in [Link] and type: systemctl reload tbsyncd" },
     { "state-not-writable", "error", check_state_directory, "chown tbsyncd: {}; chmod 700 {}" },
     { "state-unwritten", "error", check_unwritten, "df {}; findmnt --target {}" },
     { "state-full", "warn", check_spare, "df {}" },
+    { "restart-needed", "warn", check_restart, "systemctl restart tbsyncd" },
     { "libvirt-away", "error", check_libvirt, "systemctl status libvirtd; virsh -c {} uri" },
     { "libvirt-off", "warn", check_libvirt_off, "set {} and type: systemctl restart tbsyncd" },
     { "timing-failed", "warn", check_timing, ALLOW_READ_WRITE "; systemctl restart tbsyncd" },
@@ -382,10 +389,10 @@ static const Check checks[] = {
     { "qemu-loses-interrupts", "warn", check_qemu, "install QEMU 10.0.5 or 10.1.1" },
     { "simulated-host", "warn", check_simulated, "remove [Host] and Source=simulated from tbsyncd.conf" },
     { "peer-timeout", "error", check_peer_timeout, "is port 16524 open there? on {}: firewall-cmd --add-port=16524/tcp --permanent" },
-    { "peer-unreachable", "error", check_peer_unreachable, "ssh {} systemctl status tbsyncd" },
+    { "peer-unreachable", "error", check_peer_unreachable, "ssh {} systemctl status tbsyncd; if that name is not found here: Address= in [Peer {}]" },
     { "peer-version", "error", check_peer_version, "install the same version here and on {}" },
     { "peer-simulated", "error", check_peer_simulated, "a simulated and a real host are never peers: remove one of them" },
-    { "peer-certificate", "error", check_peer_identity, "on {}: tbsyncctl doctor" },
+    { "peer-certificate", "error", check_peer_identity, "on {}: tbsyncctl doctor; if only the name differs, correct [Peer {}] here" },
     { "peer-denies", "error", check_peer_denied, "on {}: journalctl -u tbsyncd -n 20" },
     { "peer-failed", "error", check_peer_other, "on {}: tbsyncctl doctor" },
     { "discovery-failed", "error", check_discovery, "dig SRV {}; cat /etc/resolv.conf; then: systemctl reload tbsyncd" },

@@ -26,6 +26,7 @@ typedef struct DiagnoseInput {
     const BusStatus *status;
     const char *timing_error; /* (nullable) why timing events are wanted and not received */
     const char *listen_error; /* (nullable) */
+    const char *not_taken_up; /* (nullable) keys of the configuration that changed, and that a reload does not take up */
     const char *discover_error, *discover_foreign; /* (nullable) as discover.h has them */
     guint unwritten; /* of records that the disk did not take */
     guint spare_missing; /* of SPARE_FILES */

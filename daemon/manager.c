@@ -40,6 +40,7 @@ struct Manager {
     Config *config;
     HostFacts host;
     char *kvm_note;
+    char *not_taken_up; /* (nullable) keys of the file that count from the next start on */
     char *loop_suspect; /* of the last status */
     char *listen;       /* likewise */
     HookWatch hook; /* as last looked at */
@@ -354,6 +355,7 @@ static GVariant *on_diagnose(void *data)
         .status = &status,
         .timing_error = guests_timing_error(manager->guests),
         .listen_error = peers_listen_error(manager->peers),
+        .not_taken_up = manager->not_taken_up,
         .discover_error = discover_error(manager->discover),
         .discover_foreign = discover_foreign(manager->discover),
         .unwritten = ledger_unwritten(manager->ledger),
@@ -597,6 +599,7 @@ void manager_free(Manager *manager)
     g_clear_pointer(&manager->health, health_log_free);
     g_clear_pointer(&manager->config, config_free);
     g_free(manager->kvm_note);
+    g_free(manager->not_taken_up);
     g_free(manager->loop_suspect);
     g_free(manager->listen);
     g_free(manager);
@@ -609,6 +612,8 @@ gboolean manager_reload(Manager *manager, GError **error)
 
     if (!tls)
         return FALSE;
+    g_free(manager->not_taken_up);
+    manager->not_taken_up = config_keep_at_start(config, manager->config);
     peers_reload(manager->peers, config, tls);
     discover_reload(manager->discover, config);
     hooks_reload(manager->hooks, config);
@@ -617,6 +622,8 @@ gboolean manager_reload(Manager *manager, GError **error)
     manager->config = g_steal_pointer(&config);
     bus_service_manager_changed(manager->bus);
     g_message("configuration and certificates read again");
+    if (manager->not_taken_up)
+        g_warning("changed, and not taken up before the next start: %s; type: systemctl restart tbsyncd", manager->not_taken_up);
     return TRUE;
 }
 

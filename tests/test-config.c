@@ -352,6 +352,29 @@ static void test_listen_addresses(Fixture *fixture, gconstpointer data)
     }
 }
 
+static void test_reload_keeps_what_counts_from_the_start_on(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Config) running = load_good(fixture, "[Daemon]\nStateDirectory=/a\nMaxRecords=7\n[Host]\nKvm=hv\n[Libvirt]\nURI=\n");
+    g_autoptr(Config) same = load_good(fixture, "[Libvirt]\nURI=\n[Daemon]\nMaxRecords=7\nStateDirectory=/a\n[Host]\nKvm=hv\n");
+    g_autoptr(Config) config = load_good(fixture, "[Daemon]\nStateDirectory=/b\nMaxRecords=8\nHookDeadlineMSec=400\n[Host]\nKvm=pr\n"
+                                                  "[Timebase]\nSource=simulated\nFrequencyHz=1000000\nDriftBoundPpb=7\n"
+                                                  "[Libvirt]\nTimingEvents=yes\nRefreshOffset=after-start\n");
+    g_autofree char *kept = config_keep_at_start(config, running), *none = config_keep_at_start(same, running);
+
+    g_assert_null(none);
+    g_assert_cmpstr(kept, ==,
+                    "[Host], [Daemon] StateDirectory=, [Daemon] MaxRecords=, [Timebase] Source=, [Timebase] FrequencyHz=, [Libvirt] "
+                    "URI=, [Libvirt] TimingEvents=, [Libvirt] RefreshOffset=");
+    g_assert_cmpstr(config->state_directory, ==, "/a");
+    g_assert_cmpuint(config->max_records, ==, 7);
+    g_assert_cmpstr(config->host_assignments[0], ==, "kvm=hv");
+    g_assert_false(config->tb_simulated || config->libvirt_events || config->libvirt_sync_registers);
+    g_assert_cmpstr(config->libvirt_uri, ==, "");
+    /* the others are new */
+    g_assert_cmpuint(config->hook_deadline_ns, ==, 400 * 1000000);
+    g_assert_cmpuint(config->drift_bound_ppb, ==, 7);
+}
+
 static void test_credentials_stand_in_for_files_not_set(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *directory = g_strconcat(fixture->path, ".d", NULL);
@@ -458,6 +481,7 @@ int main(int argc, char **argv)
     ADD("drop-in-errors-name-the-drop-in", test_drop_in_errors_name_the_drop_in);
     ADD("files-that-are-no-text-files-are-refused", test_files_that_are_no_text_files_are_refused);
     ADD("listen-addresses", test_listen_addresses);
+    ADD("reload-keeps-what-counts-from-the-start-on", test_reload_keeps_what_counts_from_the_start_on);
     ADD("credentials-stand-in-for-files-not-set", test_credentials_stand_in_for_files_not_set);
     ADD("shipped-file-is-the-described-one", test_shipped_file_is_the_described_one);
     ADD("described-defaults-are-the-defaults", test_described_defaults_are_the_defaults);

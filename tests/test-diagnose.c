@@ -232,6 +232,12 @@ static void test_directory_and_address(Fixture *f, gconstpointer data)
     assert_problems(f, "state-full warn tmp");
 }
 
+static void test_what_a_reload_did_not_take_up(Fixture *f, gconstpointer data)
+{
+    f->input.not_taken_up = "[Libvirt] URI=";
+    assert_problems(f, "restart-needed warn [Libvirt] URI=");
+}
+
 static void test_discovery(Fixture *f, gconstpointer data)
 {
     f->config.discover = (char *)"_tbsyncd._tcp.example.org";
@@ -277,6 +283,7 @@ int main(int argc, char **argv)
     ADD("host-that-cannot-carry-guests", test_host_that_cannot_carry_guests);
     ADD("versions-of-qemu-that-lose-interrupts", test_versions_of_qemu_that_lose_interrupts);
     ADD("directory-and-address", test_directory_and_address);
+    ADD("what-a-reload-did-not-take-up", test_what_a_reload_did_not_take_up);
     ADD("discovery", test_discovery);
     ADD("peers-by-what-keeps-them-away", test_peers_by_what_keeps_them_away);
     return g_test_run();

@@ -224,6 +224,21 @@ def test_broken_reload_keeps_the_running_configuration():
     await_links()
 
 
+def test_reload_tells_what_takes_a_restart():
+    path = RUN / "alpha/tbsyncd.conf"
+    before = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(before.replace("URI=test:///default", "URI="), encoding="utf-8")
+        reload_of("alpha")
+        contains(log("alpha"), "not taken up before the next start: [Libvirt] URI=; type: systemctl restart tbsyncd")
+        contains(ctl("doctor").out, "warn restart-needed [Libvirt] URI=: ")
+        contains(ctl("status").out, "libvirt: up")
+    finally:
+        path.write_text(before, encoding="utf-8")
+    reload_of("alpha")
+    equal("restart-needed" in ctl("doctor").out, False)
+
+
 def test_command_line_is_checked():
     contains(daemon("--version").stdout, "tbsyncd ")
     equal(daemon("--colour").returncode, 64)
