@@ -3,11 +3,14 @@
 
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <string.h>
 
 #include "link-cert-names.h"
 #include "link-names.h"
 #include "pem-file.h"
 #include "units.h"
+
+#define KEY_ID_BYTES 32 /* SHA-256 */
 
 GPtrArray *certificate_names(gnutls_x509_crt_t leaf)
 {
@@ -33,6 +36,44 @@ GPtrArray *certificate_names(gnutls_x509_crt_t leaf)
             link_names_add(names, text, size);
     }
     return names;
+}
+
+static gboolean certificate_key_id(const gnutls_datum_t *pem, guint8 *ret_id)
+{
+    gsize size = KEY_ID_BYTES;
+    gnutls_x509_crt_t leaf;
+    gboolean ok;
+
+    if (gnutls_x509_crt_init(&leaf) < 0)
+        return FALSE;
+    ok = gnutls_x509_crt_import(leaf, pem, GNUTLS_X509_FMT_PEM) >= 0 &&
+         gnutls_x509_crt_get_key_id(leaf, GNUTLS_KEYID_USE_SHA256, ret_id, &size) >= 0 && size == KEY_ID_BYTES;
+    gnutls_x509_crt_deinit(leaf);
+    return ok;
+}
+
+/* Of the key's own public numbers, if the private ones belong to them. */
+static gboolean private_key_id(const gnutls_datum_t *pem, guint8 *ret_id)
+{
+    gsize size = KEY_ID_BYTES;
+    gnutls_x509_privkey_t key;
+    gboolean ok;
+
+    if (gnutls_x509_privkey_init(&key) < 0)
+        return FALSE;
+    ok = gnutls_x509_privkey_import2(key, pem, GNUTLS_X509_FMT_PEM, NULL, 0) >= 0 &&
+         gnutls_x509_privkey_verify_params(key) >= 0 &&
+         gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, ret_id, &size) >= 0 && size == KEY_ID_BYTES;
+    gnutls_x509_privkey_deinit(key);
+    return ok;
+}
+
+gboolean certificate_has_key(const gnutls_datum_t *certificate_pem, const gnutls_datum_t *key_pem)
+{
+    guint8 of_certificate[KEY_ID_BYTES], of_key[KEY_ID_BYTES];
+
+    return certificate_key_id(certificate_pem, of_certificate) && private_key_id(key_pem, of_key) &&
+           memcmp(of_certificate, of_key, KEY_ID_BYTES) == 0;
 }
 
 /* -1: the file has no such date, or one that cannot be read. */

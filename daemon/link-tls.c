@@ -357,6 +357,10 @@ static gboolean tls_load_pair(LinkTls *tls, const LinkTlsConfig *config, gboolea
     key_pem = pem_file_datum(&key);
     if (!tls_check_own(credentials, cert_file, &cert_pem, for_server, error))
         return FALSE;
+    /* GnuTLS looks whether the two fit by a signature, which takes milliseconds with an RSA key; where their numbers tell it that is
+     * not needed, and where they do not it has the last word */
+    if (certificate_has_key(&cert_pem, &key_pem))
+        gnutls_certificate_set_flags(credentials, GNUTLS_CERTIFICATE_SKIP_KEY_CERT_MATCH);
     r = gnutls_certificate_set_x509_key_mem2(credentials, &cert_pem, &key_pem, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (r == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
         return pem_file_invalid(error, key_file, "the key is not the one of the certificate %s", cert_file);

@@ -41,12 +41,15 @@ static void pki_write(Pki *pki, const char *path, gnutls_datum_t *pem)
     gnutls_free(pem->data);
 }
 
-static gnutls_x509_privkey_t pki_new_key(void)
+static gnutls_x509_privkey_t pki_new_key(guint rsa_bits)
 {
     gnutls_x509_privkey_t key;
 
     check(gnutls_x509_privkey_init(&key));
-    check(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
+    if (rsa_bits > 0)
+        check(gnutls_x509_privkey_generate(key, GNUTLS_PK_RSA, rsa_bits, 0));
+    else
+        check(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0));
     return key;
 }
 
@@ -82,7 +85,7 @@ Pki *pki_new(const char *ca_name)
     pki->paths = g_ptr_array_new_with_free_func(g_free);
     pki->directory = g_dir_make_tmp("pki-XXXXXX", NULL);
     g_assert_nonnull(pki->directory);
-    pki->ca_key = pki_new_key();
+    pki->ca_key = pki_new_key(0);
     pki->ca = pki_new_crt(pki, pki->ca_key, -48 * HOUR_S, 48 * HOUR_S);
     pki_set_cn(pki->ca, ca_name);
     check(gnutls_x509_crt_set_basic_constraints(pki->ca, 1, -1));
@@ -189,7 +192,7 @@ static void pki_write_chain(Pki *pki, gnutls_x509_crt_t crt, const PkiCertificat
 void pki_issue(Pki *pki, const PkiCertificate *want)
 {
     gboolean any_time = want->from_s == 0 && want->until_s == 0;
-    gnutls_x509_privkey_t key = pki_new_key();
+    gnutls_x509_privkey_t key = pki_new_key(want->rsa_bits);
     gnutls_x509_crt_t crt;
     gnutls_datum_t pem;
 
@@ -217,6 +220,40 @@ void pki_issue_host(Pki *pki, const char *name)
     PkiCertificate host = { .file = name, .cn = name, .dns = dns, .purposes = purposes };
 
     pki_issue(pki, &host);
+}
+
+static gnutls_x509_privkey_t pki_read_key(Pki *pki, const char *file)
+{
+    gnutls_datum_t pem = pki_read(pki_path(pki, "%s-key.pem", file));
+    gnutls_x509_privkey_t key;
+
+    check(gnutls_x509_privkey_init(&key));
+    check(gnutls_x509_privkey_import(key, &pem, GNUTLS_X509_FMT_PEM));
+    g_free(pem.data);
+    return key;
+}
+
+void pki_mix_keys(Pki *pki, const char *one, const char *other, const char *file)
+{
+    gnutls_x509_privkey_t public = pki_read_key(pki, one), private = pki_read_key(pki, other), mixed;
+    gnutls_datum_t x, y, ignored_x, ignored_y, ignored_k, k, pem;
+    gnutls_ecc_curve_t curve;
+
+    check(gnutls_x509_privkey_export_ecc_raw(public, &curve, &x, &y, &ignored_k));
+    check(gnutls_x509_privkey_export_ecc_raw(private, &curve, &ignored_x, &ignored_y, &k));
+    check(gnutls_x509_privkey_init(&mixed));
+    check(gnutls_x509_privkey_import_ecc_raw(mixed, curve, &x, &y, &k));
+    check(gnutls_x509_privkey_export2(mixed, GNUTLS_X509_FMT_PEM, &pem));
+    pki_write(pki, pki_path(pki, "%s-key.pem", file), &pem);
+    gnutls_free(x.data);
+    gnutls_free(y.data);
+    gnutls_free(k.data);
+    gnutls_free(ignored_x.data);
+    gnutls_free(ignored_y.data);
+    gnutls_free(ignored_k.data);
+    gnutls_x509_privkey_deinit(public);
+    gnutls_x509_privkey_deinit(private);
+    gnutls_x509_privkey_deinit(mixed);
 }
 
 static void pki_revoke_file(Pki *pki, gnutls_x509_crl_t crl, const char *file)

@@ -15,6 +15,7 @@ typedef struct PkiCertificate {
     gsize raw_dns_bytes;
     const char *const *purposes; /* (nullable) EKU OIDs, NULL-terminated */
     gint64 from_s, until_s;   /* from now; both 0: an hour ago until tomorrow */
+    guint rsa_bits;           /* 0: an elliptic curve's key */
     const char *issuer;       /* (nullable) file of the certificate that signs, which follows in the PEM; default: the CA */
 } PkiCertificate;
 
@@ -29,6 +30,9 @@ void pki_issue(Pki *pki, const PkiCertificate *certificate);
 
 /* Certificate for one DNS name, both purposes. */
 void pki_issue_host(Pki *pki, const char *name);
+
+/* DIR/<file>-key.pem: the public half of DIR/<one>-key.pem with the private half of DIR/<other>-key.pem, both of a curve. */
+void pki_mix_keys(Pki *pki, const char *one, const char *other, const char *file);
 
 /* Writes DIR/cacrl.pem that revokes DIR/<file>-cert.pem; file == NULL: revokes nobody. */
 void pki_revoke(Pki *pki, const char *file);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "link-cert.h"
+#include "link-cert-names.h"
 
 #include <string.h>
 
@@ -63,6 +64,36 @@ static void test_names_are_those_of_the_first_certificate(void)
     g_assert_true(link_names_keep_only(names, "beta"));
 }
 
+static gboolean has_key(Pki *pki, const char *certificate, const char *key)
+{
+    g_autofree char *certificate_text = NULL, *key_text = NULL;
+    gsize certificate_bytes, key_bytes;
+
+    g_assert_true(g_file_get_contents(pki_path(pki, "%s.pem", certificate), &certificate_text, &certificate_bytes, NULL));
+    g_assert_true(g_file_get_contents(pki_path(pki, "%s.pem", key), &key_text, &key_bytes, NULL));
+    return certificate_has_key(&(gnutls_datum_t){ (guint8 *) certificate_text, (guint) certificate_bytes },
+                               &(gnutls_datum_t){ (guint8 *) key_text, (guint) key_bytes });
+}
+
+static void test_a_key_is_told_from_others_by_its_numbers(void)
+{
+    g_autoptr(Pki) pki = pki_new("fleet");
+
+    pki_issue(pki, &(PkiCertificate){ .file = "curve", .cn = "curve" });
+    pki_issue(pki, &(PkiCertificate){ .file = "other", .cn = "other" });
+    pki_issue(pki, &(PkiCertificate){ .file = "rsa", .cn = "rsa", .rsa_bits = 2048 });
+    pki_issue(pki, &(PkiCertificate){ .file = "other-rsa", .cn = "other-rsa", .rsa_bits = 2048 });
+    pki_mix_keys(pki, "curve", "other", "mixed");
+    g_assert_true(has_key(pki, "curve-cert", "curve-key"));
+    g_assert_true(has_key(pki, "rsa-cert", "rsa-key"));
+    g_assert_false(has_key(pki, "curve-cert", "other-key"));
+    g_assert_false(has_key(pki, "rsa-cert", "other-rsa-key"));
+    g_assert_false(has_key(pki, "rsa-cert", "curve-key"));
+    g_assert_false(has_key(pki, "curve-cert", "mixed-key"));
+    g_assert_false(has_key(pki, "curve-key", "curve-key"));
+    g_assert_false(has_key(pki, "curve-cert", "curve-cert"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -70,5 +101,6 @@ int main(int argc, char **argv)
     g_test_add_func("/link-cert/a-crl-ends-with-its-next-update", test_a_crl_ends_with_its_next_update);
     g_test_add_func("/link-cert/what-is-no-such-file-is-named", test_what_is_no_such_file_is_named);
     g_test_add_func("/link-cert/names-are-those-of-the-first-certificate", test_names_are_those_of_the_first_certificate);
+    g_test_add_func("/link-cert/a-key-is-told-from-others-by-its-numbers", test_a_key_is_told_from_others_by_its_numbers);
     return g_test_run();
 }

@@ -38,6 +38,8 @@ static const Files cases[] = {
     { "key-is-not-pem", .key = "text.pem", .file = "text.pem", .text = "not an unencrypted private key" },
     { "key-is-of-another-certificate", .key = "gamma-key.pem", .file = "gamma-key.pem",
       .text = "not the one of the certificate" },
+    { "key-has-the-public-half-of-another", .key = "mixed-key.pem", .file = "mixed-key.pem",
+      .text = "not the one of the certificate" },
     { "certificate-has-expired", .cert = "expired-cert.pem", .key = "expired-key.pem", .file = "expired-cert.pem",
       .text = "certificate expired on 20" },
     { "certificate-is-not-yet-valid", .cert = "future-cert.pem", .key = "future-key.pem", .file = "future-cert.pem",
@@ -189,6 +191,7 @@ static void make_files(Pki *pki)
     issue(pki, "future", NULL, HOUR_S);
     issue(pki, "server-only", GNUTLS_KP_TLS_WWW_SERVER, 0);
     issue(pki, "client-only", GNUTLS_KP_TLS_WWW_CLIENT, 0);
+    pki_mix_keys(pki, "beta", "gamma", "mixed");
     pki_revoke(pki, "revoked");
     pki_issue_host(other, "beta");
     pki_revoke(other, NULL);
