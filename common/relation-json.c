@@ -230,6 +230,32 @@ static JsonObject *object_member(JsonObject *object, const char *name, GError **
     return NULL;
 }
 
+static gboolean has_bounds(const RelationTrack *track)
+{
+    return track->state == RELATION_OK || track->state == RELATION_STEPPED;
+}
+
+/* relation.c counts ages from each of them to the newest exchange. */
+static gboolean check_instants(const Relation *relation, GError **error)
+{
+    const struct {
+        const char *name;
+        gboolean set;
+        TbTicks at;
+    } instants[] = { { "tod_at", has_bounds(&relation->tod), relation->tod.at },
+                     { "older_at", relation->older.set, relation->older.at },
+                     { "newer_at", relation->newer.set, relation->newer.at } };
+
+    if (!has_bounds(&relation->tb))
+        return TRUE; /* the next exchange begins anew */
+    if (relation->tb.at.raw != relation->last.l4.raw)
+        return refuse("tb_at", "the end of the last exchange is wanted", error);
+    for (gsize i = 0; i < G_N_ELEMENTS(instants); i++)
+        if (instants[i].set && tb_minus(relation->tb.at, instants[i].at) < 0)
+            return refuse(instants[i].name, "it is later than tb_at", error);
+    return TRUE;
+}
+
 gboolean relation_read_json(JsonObject *object, Relation *ret, GError **error)
 {
     JsonObject *last = object_member(object, "last", error);
@@ -238,7 +264,8 @@ gboolean relation_read_json(JsonObject *object, Relation *ret, GError **error)
     return last && fields_read(relation_fields, G_N_ELEMENTS(relation_fields), object, ret, error) &&
            (!json_object_has_member(object, stored_fields[0].name) ||
             fields_read(stored_fields, G_N_ELEMENTS(stored_fields), object, ret, error)) &&
-           fields_read(exchange_fields, G_N_ELEMENTS(exchange_fields), last, &ret->last, error);
+           fields_read(exchange_fields, G_N_ELEMENTS(exchange_fields), last, &ret->last, error) &&
+           check_instants(ret, error);
 }
 
 static gboolean exchanges_read(JsonObject *object, RelationTrace *ret, GError **error)

@@ -162,13 +162,15 @@ static bool track_is_broken(const RelationTrack *track, Interval fresh, int64_t 
            interval_is_empty(interval_intersect(interval_widen(track->bounds, margin), fresh));
 }
 
+/* An anchor of 2^63 ticks ago or more has no age, and is dropped. */
 static void anchor_refine(const Relation *rel, RelationAnchor *anchor)
 {
-    int64_t margin = tb_margin(rel, tb_minus(rel->tb.at, anchor->at));
+    int64_t age_ticks = tb_minus(rel->tb.at, anchor->at);
 
+    anchor->set = anchor->set && age_ticks >= 0;
     if (anchor->set)
         anchor->tb_ticks = interval_intersect(anchor->tb_ticks,
-                                              interval_widen(rel->tb.bounds, margin));
+                                              interval_widen(rel->tb.bounds, tb_margin(rel, age_ticks)));
 }
 
 /* The drift bound works backwards as well: what is known now bounds the difference at the anchors. */
@@ -216,6 +218,8 @@ static void tod_add(Relation *rel, const Exchange *x, Interval fresh)
     if (rel->tod.state != RELATION_NONE &&
         (rel->tb.state == RELATION_INVALID || was_restarted(&rel->tb)))
         rel->tod = track_empty(RELATION_INVALID);
+    if (track_has_bounds(&rel->tod) && tb_minus(x->l4, rel->tod.at) < 0)
+        rel->tod = track_empty(RELATION_NONE); /* of 2^63 ticks ago or more: no age can be told */
     if (x->has_tod && rel->tb.state != RELATION_INVALID)
         track_add(&rel->tod, fresh, tod_margin(rel, tb_minus(x->l4, rel->tod.at)), x);
 }

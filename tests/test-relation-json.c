@@ -188,6 +188,25 @@ static void test_ranges(void)
     }
 }
 
+/* Ages are counted from them to the newest exchange, and none is negative. */
+static void test_instants_out_of_order(void)
+{
+    static const char *const names[] = { "tb_at", "tod_at", "older_at", "newer_at" };
+    RelationTrace trace = make_trace(1, FALSE), again;
+    gint64 later = (gint64)tb_plus(trace.before.tb.at, 100 * (gint64)HZ).raw;
+
+    trace.before.older = trace.before.newer;
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(JsonObject) object = relation_trace_to_json(&trace);
+        g_autoptr(GError) error = NULL;
+
+        json_object_set_int_member(json_object_get_object_member(object, "before"), names[i], later);
+        g_assert_false(relation_trace_read_json(object, &again, &error));
+        g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID);
+        g_assert_nonnull(strstr(error->message, names[i]));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -197,5 +216,6 @@ int main(int argc, char **argv)
     g_test_add_func("/relation-json/old-exchanges-are-worked-in", test_long_trace);
     g_test_add_func("/relation-json/a-member-missing-or-of-a-wrong-type-is-named", test_foreign_text);
     g_test_add_func("/relation-json/numbers-out-of-range-are-refused", test_ranges);
+    g_test_add_func("/relation-json/instants-out-of-order-are-refused", test_instants_out_of_order);
     return g_test_run();
 }

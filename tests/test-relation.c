@@ -662,6 +662,23 @@ static void test_times_of_day_are_not_stored(void)
     g_assert_true(interval_contains(bounds.tod_ns, 7 * NS_PER_S));
 }
 
+/* Three silences of 372 years each: a replayed file may say so. Ages beyond 2^63 ticks have no number. */
+static void test_centuries_of_silence_leave_the_truth_inside(void)
+{
+    const uint64_t step = UINT64_C(6000000000000000000);
+    Relation rel = relation_new();
+
+    for (unsigned i = 0; i < 4; i++) {
+        Exchange x = exchange_at(i * step, 77, MS, MS);
+
+        if (i % 3 == 0)
+            x = with_tod(x, 77, 0, 0);
+        g_assert_cmpint(relation_add(&rel, &x), ==, RELATION_OK);
+        g_assert_true(interval_contains(relation_at(&rel, x.l4).tb_ticks, 77));
+        relation_drift(&rel);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -713,5 +730,6 @@ int main(int argc, char **argv)
     CASE("times-of-day-are-not-stored", test_times_of_day_are_not_stored);
     CASE("faults-have-names", test_faults_have_names);
     CASE("states-have-names", test_states_have_names);
+    CASE("centuries-of-silence-leave-the-truth-inside", test_centuries_of_silence_leave_the_truth_inside);
     return g_test_run();
 }
