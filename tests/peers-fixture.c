@@ -192,6 +192,65 @@ gboolean node_is_linked(Node *node, const char *name)
     return peer_state(node_peer(node, name)) == PEER_LINKED;
 }
 
+/* ---- three of them, and a search ---- */
+
+void trio_init(Trio *trio)
+{
+    trio->pki = pki_new("fleet");
+    pki_revoke(trio->pki, NULL);
+    node_init(&trio->alpha, trio->pki, "alpha");
+    node_init(&trio->beta, trio->pki, "beta");
+    node_init(&trio->gamma, trio->pki, "gamma");
+    node_add_peer(&trio->alpha, &trio->beta);
+    node_add_peer(&trio->alpha, &trio->gamma);
+    node_add_peer(&trio->beta, &trio->alpha);
+    node_add_peer(&trio->gamma, &trio->alpha);
+}
+
+void trio_start(Trio *trio)
+{
+    node_start(&trio->alpha);
+    node_start(&trio->beta);
+    node_start(&trio->gamma);
+    WAIT_UNTIL(node_is_linked(&trio->alpha, "beta") && node_is_linked(&trio->alpha, "gamma"));
+}
+
+void trio_clear(Trio *trio)
+{
+    node_clear(&trio->alpha);
+    node_clear(&trio->beta);
+    node_clear(&trio->gamma);
+    g_clear_pointer(&trio->pki, pki_free);
+}
+
+void keep_result(GObject *source, GAsyncResult *result, void *data)
+{
+    *(GAsyncResult **) data = g_object_ref(result);
+}
+
+PeersFound *node_find_finish(Node *node, GAsyncResult **result, GError **error)
+{
+    PeersFound *found;
+
+    WAIT_UNTIL(*result);
+    found = peers_find_guest_finish(node->peers, *result, error);
+    g_clear_object(result);
+    return found;
+}
+
+PeersFound *node_find(Node *node, guint deadline_ms)
+{
+    g_autoptr(GError) error = NULL;
+    GAsyncResult *result = NULL;
+    PeersFound *found;
+
+    peers_find_guest_async(node->peers, NODE_GUEST_UUID, deadline_ms, NULL, keep_result, &result);
+    g_assert_null(result); /* never from inside the call */
+    found = node_find_finish(node, &result, &error);
+    g_assert_no_error(error);
+    return found;
+}
+
 /* ---- a peer that misbehaves ---- */
 
 static int fake_append_hello(sd_bus_message *message, Fake *fake)

@@ -53,6 +53,23 @@ void node_clear(Node *node);
 Peer *node_peer(Node *node, const char *name);
 gboolean node_is_linked(Node *node, const char *name);
 
+/* GAsyncReadyCallback: *data (GAsyncResult **) becomes a reference to the result. */
+void keep_result(GObject *source, GAsyncResult *result, void *data);
+/* Runs the loop until *result is there, and clears it. */
+PeersFound *node_find_finish(Node *node, GAsyncResult **result, GError **error);
+/* Of NODE_GUEST_UUID; must succeed. */
+PeersFound *node_find(Node *node, guint deadline_ms);
+
+/* alpha asks, beta and gamma are asked. */
+typedef struct Trio {
+    Pki *pki;
+    Node alpha, beta, gamma;
+} Trio;
+
+void trio_init(Trio *trio); /* not started */
+void trio_start(Trio *trio); /* and linked, as alpha sees it */
+void trio_clear(Trio *trio);
+
 #define WAIT_UNTIL(condition) \
     while (!(condition))      \
     g_main_context_iteration(NULL, TRUE)

@@ -11,37 +11,12 @@
 /* Longer than a test may take: what waits for it fails the test by its time limit. */
 #define NEVER_MS 1000000
 
-/* alpha asks, beta and gamma are asked. */
-typedef struct Trio {
-    Pki *pki;
-    Node alpha, beta, gamma;
-} Trio;
-
-static void trio_start(Trio *trio)
+static void start(Trio *trio)
 {
-    trio->pki = pki_new("fleet");
-    pki_revoke(trio->pki, NULL);
-    node_init(&trio->alpha, trio->pki, "alpha");
-    node_init(&trio->beta, trio->pki, "beta");
-    node_init(&trio->gamma, trio->pki, "gamma");
-    node_add_peer(&trio->alpha, &trio->beta);
-    node_add_peer(&trio->alpha, &trio->gamma);
-    node_add_peer(&trio->beta, &trio->alpha);
-    node_add_peer(&trio->gamma, &trio->alpha);
-    node_start(&trio->alpha);
-    node_start(&trio->beta);
-    node_start(&trio->gamma);
+    trio_init(trio);
+    trio_start(trio);
     trio->alpha.peers->timing.settle_ms = NEVER_MS;
-    WAIT_UNTIL(node_is_linked(&trio->alpha, "beta") && node_is_linked(&trio->alpha, "gamma"));
     WAIT_UNTIL(node_is_linked(&trio->beta, "alpha") && node_is_linked(&trio->gamma, "alpha"));
-}
-
-static void trio_clear(Trio *trio)
-{
-    node_clear(&trio->alpha);
-    node_clear(&trio->beta);
-    node_clear(&trio->gamma);
-    g_clear_pointer(&trio->pki, pki_free);
 }
 
 /* What alpha knows of the guests of `node`. */
@@ -58,43 +33,17 @@ static void tell(Trio *trio, Node *node, const char *uuid)
     WAIT_UNTIL(marks_of(trio, node) && guest_marks_may_have(marks_of(trio, node), mark) == (uuid != NULL));
 }
 
-static void on_result(GObject *source, GAsyncResult *result, void *data)
-{
-    *(GAsyncResult **) data = g_object_ref(result);
-}
-
-static PeersFound *find_finish(Trio *trio, GAsyncResult **result)
-{
-    g_autoptr(GError) error = NULL;
-    PeersFound *found;
-
-    WAIT_UNTIL(*result);
-    found = peers_find_guest_finish(trio->alpha.peers, *result, &error);
-    g_assert_no_error(error);
-    g_clear_object(result);
-    return found;
-}
-
-static PeersFound *find(Trio *trio)
-{
-    GAsyncResult *result = NULL;
-
-    peers_find_guest_async(trio->alpha.peers, NODE_GUEST_UUID, NEVER_MS, NULL, on_result, &result);
-    g_assert_null(result); /* never from inside the call */
-    return find_finish(trio, &result);
-}
-
 static void test_peer_that_does_not_have_the_guest_is_not_asked(void)
 {
     g_autoptr(PeersFound) found = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NODE_GUEST_UUID);
     tell(&trio, &trio.gamma, OTHER_UUID);
     trio.beta.role = ROLE_MIGRATING_OUT;
     trio.gamma.answer = ANSWER_LATER; /* it would be waited for */
-    found = find(&trio);
+    found = node_find(&trio.alpha, NEVER_MS);
     g_assert_cmpstr(peer_name(found->peer), ==, "beta");
     g_assert_cmpuint(found->asked, ==, 1);
     g_assert_cmpuint(found->answered, ==, 1);
@@ -110,12 +59,12 @@ static void test_case_of_the_uuid_does_not_matter(void)
     GAsyncResult *result = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NODE_GUEST_UUID);
     tell(&trio, &trio.gamma, NULL);
     trio.beta.role = ROLE_MIGRATING_OUT;
-    peers_find_guest_async(trio.alpha.peers, upper, NEVER_MS, NULL, on_result, &result);
-    found = find_finish(&trio, &result);
+    peers_find_guest_async(trio.alpha.peers, upper, NEVER_MS, NULL, keep_result, &result);
+    found = node_find_finish(&trio.alpha, &result, NULL);
     g_assert_cmpstr(peer_name(found->peer), ==, "beta");
     g_assert_cmpuint(trio.gamma.asked, ==, 0);
     trio_clear(&trio);
@@ -126,10 +75,10 @@ static void test_peer_that_told_nothing_is_asked(void)
     g_autoptr(PeersFound) found = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NULL);
     trio.gamma.role = ROLE_MIGRATING_OUT;
-    found = find(&trio);
+    found = node_find(&trio.alpha, NEVER_MS);
     g_assert_cmpstr(peer_name(found->peer), ==, "gamma");
     g_assert_cmpuint(trio.beta.asked, ==, 0);
     trio_clear(&trio);
@@ -140,13 +89,13 @@ static void test_peer_that_does_not_know_any_more_is_asked(void)
     g_autoptr(PeersFound) found = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NULL);
     tell(&trio, &trio.gamma, NODE_GUEST_UUID);
     peers_tell_guests(trio.beta.peers, NULL);
     WAIT_UNTIL(!marks_of(&trio, &trio.beta));
     trio.beta.role = trio.gamma.role = ROLE_MIGRATING_OUT;
-    found = find(&trio);
+    found = node_find(&trio.alpha, NEVER_MS);
     g_assert_cmpuint(found->migrating_out, ==, 2);
     trio_clear(&trio);
 }
@@ -157,11 +106,11 @@ static void test_marks_that_are_out_of_date_do_not_hide_the_source(void)
     g_autoptr(PeersFound) found = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NULL);
     tell(&trio, &trio.gamma, NODE_GUEST_UUID);
     trio.beta.role = ROLE_MIGRATING_OUT;
-    found = find(&trio);
+    found = node_find(&trio.alpha, NEVER_MS);
     g_assert_cmpstr(peer_name(found->peer), ==, "beta");
     g_assert_cmpuint(found->asked, ==, 2);
     g_assert_cmpuint(found->answered, ==, 2);
@@ -173,10 +122,10 @@ static void test_guest_that_nobody_told_of_is_asked_for_everywhere(void)
     g_autoptr(PeersFound) found = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NULL);
     tell(&trio, &trio.gamma, OTHER_UUID);
-    found = find(&trio);
+    found = node_find(&trio.alpha, NEVER_MS);
     g_assert_cmpint(found->role, ==, ROLE_ABSENT);
     g_assert_cmpuint(found->answered, ==, 2);
     trio_clear(&trio);
@@ -188,12 +137,12 @@ static void test_inactive_guest_does_not_end_the_search(void)
     g_autoptr(PeersFound) found = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NODE_GUEST_UUID);
     tell(&trio, &trio.gamma, NULL);
     trio.beta.role = ROLE_INACTIVE;
     trio.gamma.role = ROLE_MIGRATING_OUT;
-    found = find(&trio);
+    found = node_find(&trio.alpha, NEVER_MS);
     g_assert_cmpstr(peer_name(found->peer), ==, "gamma");
     trio_clear(&trio);
 }
@@ -203,11 +152,11 @@ static void test_two_that_told_and_migrate_it_out_are_ambiguous(void)
     g_autoptr(PeersFound) found = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NODE_GUEST_UUID);
     tell(&trio, &trio.gamma, NODE_GUEST_UUID);
     trio.beta.role = trio.gamma.role = ROLE_MIGRATING_OUT;
-    found = find(&trio);
+    found = node_find(&trio.alpha, NEVER_MS);
     g_assert_cmpuint(found->migrating_out, ==, 2);
     trio_clear(&trio);
 }
@@ -218,13 +167,13 @@ static void test_silent_peer_does_not_hide_the_source(void)
     g_autoptr(PeersFound) found = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NODE_GUEST_UUID);
     tell(&trio, &trio.gamma, NULL);
     trio.alpha.peers->timing.settle_ms = 5;
     trio.beta.answer = ANSWER_LATER;
     trio.gamma.role = ROLE_MIGRATING_OUT;
-    found = find(&trio);
+    found = node_find(&trio.alpha, NEVER_MS);
     g_assert_cmpstr(peer_name(found->peer), ==, "gamma");
     trio_clear(&trio);
 }
@@ -236,12 +185,12 @@ static void test_unlinked_peer_does_not_hide_the_source(void)
     GAsyncResult *result = NULL;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.gamma, NULL);
     node_close(&trio.beta);
     WAIT_UNTIL(!node_is_linked(&trio.alpha, "beta"));
     trio.gamma.role = ROLE_MIGRATING_OUT;
-    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NEVER_MS, NULL, on_result, &result);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NEVER_MS, NULL, keep_result, &result);
     WAIT_UNTIL(trio.gamma.asked == 1);
     g_assert_null(result); /* beta may still come */
     trio_clear(&trio);
@@ -255,7 +204,7 @@ static void test_marks_end_with_the_link(void)
 {
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NULL);
     node_stop(&trio.beta);
     WAIT_UNTIL(!node_is_linked(&trio.alpha, "beta"));
@@ -267,7 +216,7 @@ static void test_new_link_is_told_at_once(void)
 {
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     tell(&trio, &trio.beta, NODE_GUEST_UUID);
     node_stop(&trio.alpha);
     node_start(&trio.alpha);
@@ -283,7 +232,7 @@ static void test_peer_that_does_not_know_the_call_stays_linked(void)
     Fake fake;
     Trio trio;
 
-    trio_start(&trio);
+    start(&trio);
     node_close(&trio.gamma);
     WAIT_UNTIL(!node_is_linked(&trio.alpha, "gamma"));
     fake_init(&fake, trio.pki, "gamma", "gamma");

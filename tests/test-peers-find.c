@@ -6,69 +6,6 @@
 
 #include "error.h"
 
-/* alpha asks, beta and gamma are asked. */
-typedef struct Trio {
-    Pki *pki;
-    Node alpha, beta, gamma;
-} Trio;
-
-static void trio_init(Trio *trio)
-{
-    trio->pki = pki_new("fleet");
-    pki_revoke(trio->pki, NULL);
-    node_init(&trio->alpha, trio->pki, "alpha");
-    node_init(&trio->beta, trio->pki, "beta");
-    node_init(&trio->gamma, trio->pki, "gamma");
-    node_add_peer(&trio->alpha, &trio->beta);
-    node_add_peer(&trio->alpha, &trio->gamma);
-    node_add_peer(&trio->beta, &trio->alpha);
-    node_add_peer(&trio->gamma, &trio->alpha);
-}
-
-static void trio_start(Trio *trio)
-{
-    node_start(&trio->alpha);
-    node_start(&trio->beta);
-    node_start(&trio->gamma);
-    WAIT_UNTIL(node_is_linked(&trio->alpha, "beta") && node_is_linked(&trio->alpha, "gamma"));
-}
-
-static void trio_clear(Trio *trio)
-{
-    node_clear(&trio->alpha);
-    node_clear(&trio->beta);
-    node_clear(&trio->gamma);
-    g_clear_pointer(&trio->pki, pki_free);
-}
-
-static void on_result(GObject *source, GAsyncResult *result, void *data)
-{
-    *(GAsyncResult **) data = g_object_ref(result);
-}
-
-static PeersFound *find_finish(Node *node, GAsyncResult **result, GError **error)
-{
-    PeersFound *found;
-
-    WAIT_UNTIL(*result);
-    found = peers_find_guest_finish(node->peers, *result, error);
-    g_clear_object(result);
-    return found;
-}
-
-static PeersFound *find(Node *node, guint deadline_ms)
-{
-    g_autoptr(GError) error = NULL;
-    GAsyncResult *result = NULL;
-    PeersFound *found;
-
-    peers_find_guest_async(node->peers, NODE_GUEST_UUID, deadline_ms, NULL, on_result, &result);
-    g_assert_null(result); /* never from inside the call */
-    found = find_finish(node, &result, &error);
-    g_assert_no_error(error);
-    return found;
-}
-
 /* Longer than a test may take: a find that waits for it fails the test by its time limit. */
 #define NO_DEADLINE_MS 1000000
 
@@ -87,7 +24,7 @@ static void test_guest_that_nobody_has_is_absent(void)
 
     trio_init(&trio);
     trio_start(&trio);
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpint(found->role, ==, ROLE_ABSENT);
     g_assert_null(found->peer);
     g_assert_cmpuint(found->asked, ==, 2);
@@ -105,7 +42,7 @@ static void test_peer_that_migrates_it_out_is_found_while_others_are_silent(void
     trio_start(&trio);
     trio.beta.role = ROLE_MIGRATING_OUT;
     trio.gamma.answer = ANSWER_LATER;
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpint(found->role, ==, ROLE_MIGRATING_OUT);
     g_assert_cmpstr(peer_name(found->peer), ==, "beta");
     g_assert_cmpstr(found->guest.name, ==, "beta");
@@ -124,7 +61,7 @@ static void test_two_that_migrate_it_out_are_ambiguous(void)
     trio_start(&trio);
     trio.beta.role = trio.gamma.role = ROLE_MIGRATING_OUT;
     trio.alpha.peers->timing.settle_ms = NO_DEADLINE_MS; /* both answer before it is over, however slow this machine is */
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpuint(found->migrating_out, ==, 2);
     g_assert_cmpint(found->role, ==, ROLE_MIGRATING_OUT);
     g_assert_nonnull(found->peer);
@@ -140,7 +77,7 @@ static void test_active_stands_above_inactive(void)
     trio_start(&trio);
     trio.beta.role = ROLE_INACTIVE;
     trio.gamma.role = ROLE_ACTIVE;
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpint(found->role, ==, ROLE_ACTIVE);
     g_assert_cmpstr(peer_name(found->peer), ==, "gamma");
     g_assert_cmpstr(found->guest.name, ==, "gamma");
@@ -156,7 +93,7 @@ static void test_two_inactive_ones_contradict_each_other(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.role = trio.gamma.role = ROLE_INACTIVE;
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpint(found->role, ==, ROLE_INACTIVE);
     g_assert_null(found->peer);
     g_assert_cmpuint(found->guest.known, ==, 0);
@@ -171,7 +108,7 @@ static void test_error_is_no_answer_and_not_waited_for(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.answer = ANSWER_ERROR;
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpint(found->role, ==, ROLE_ABSENT);
     g_assert_cmpuint(found->asked, ==, 2);
     g_assert_cmpuint(found->answered, ==, 1);
@@ -188,7 +125,7 @@ static void test_silent_peer_is_unreachable_at_the_deadline(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
-    found = find(&trio.alpha, 50);
+    found = node_find(&trio.alpha, 50);
     g_assert_cmpuint(found->answered, ==, 1);
     assert_unreachable(found, "beta");
     g_assert_true(node_is_linked(&trio.alpha, "beta")); /* libvirt may be slow there: no reason to cut the link */
@@ -211,7 +148,7 @@ static void test_unlinked_peer_is_dialled_at_once_and_asked(void)
     WAIT_UNTIL(peer_state(peer) == PEER_IDLE);
     trio.beta.role = ROLE_MIGRATING_OUT;
     node_start(&trio.beta);
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpint(found->role, ==, ROLE_MIGRATING_OUT);
     g_assert_cmpstr(peer_name(found->peer), ==, "beta");
     trio_clear(&trio);
@@ -225,7 +162,7 @@ static void test_peer_that_is_down_is_unreachable_at_the_deadline(void)
     trio_init(&trio);
     trio_start(&trio);
     node_close(&trio.beta);
-    found = find(&trio.alpha, 2000); /* gamma has to answer until then, also on a busy machine */
+    found = node_find(&trio.alpha, 2000); /* gamma has to answer until then, also on a busy machine */
     g_assert_cmpuint(found->answered, ==, 1);
     assert_unreachable(found, "beta");
     trio_clear(&trio);
@@ -240,10 +177,10 @@ static void test_peer_that_dies_during_a_find_is_unreachable(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
-    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, 200, NULL, on_result, &result);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, 200, NULL, keep_result, &result);
     WAIT_UNTIL(trio.beta.question && trio.gamma.asked);
     node_close(&trio.beta);
-    found = find_finish(&trio.alpha, &result, NULL);
+    found = node_find_finish(&trio.alpha, &result, NULL);
     g_assert_cmpuint(found->answered, ==, 1);
     assert_unreachable(found, "beta");
     g_assert_false(node_is_linked(&trio.alpha, "beta"));
@@ -259,13 +196,13 @@ static void test_peer_that_restarts_during_a_find_is_asked_again(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
-    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &result);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, keep_result, &result);
     WAIT_UNTIL(trio.beta.question);
     node_stop(&trio.beta);
     trio.beta.answer = ANSWER_ROLE;
     trio.beta.role = ROLE_MIGRATING_OUT;
     node_start(&trio.beta);
-    found = find_finish(&trio.alpha, &result, NULL);
+    found = node_find_finish(&trio.alpha, &result, NULL);
     g_assert_cmpint(found->role, ==, ROLE_MIGRATING_OUT);
     g_assert_cmpuint(trio.beta.asked, ==, 2);
     trio_clear(&trio);
@@ -282,7 +219,7 @@ static void test_refused_peer_is_not_waited_for(void)
     node_start(&trio.beta);
     node_start(&trio.gamma);
     WAIT_UNTIL(peer_state(node_peer(&trio.alpha, "beta")) == PEER_REFUSED);
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpuint(found->answered, ==, 1);
     assert_unreachable(found, "beta");
     trio_clear(&trio);
@@ -297,9 +234,9 @@ static void test_many_finds_at_once_are_all_answered(void)
     trio_start(&trio);
     trio.gamma.role = ROLE_MIGRATING_OUT;
     for (guint i = 0; i < G_N_ELEMENTS(results); i++)
-        peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &results[i]);
+        peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, keep_result, &results[i]);
     for (guint i = 0; i < G_N_ELEMENTS(results); i++) {
-        g_autoptr(PeersFound) found = find_finish(&trio.alpha, &results[i], NULL);
+        g_autoptr(PeersFound) found = node_find_finish(&trio.alpha, &results[i], NULL);
 
         g_assert_cmpstr(peer_name(found->peer), ==, "gamma");
     }
@@ -314,7 +251,7 @@ static void test_find_without_peers_finds_nobody(void)
     trio_init(&trio);
     trio.alpha.config.n_peers = 0;
     node_start(&trio.alpha);
-    found = find(&trio.alpha, NO_DEADLINE_MS);
+    found = node_find(&trio.alpha, NO_DEADLINE_MS);
     g_assert_cmpuint(found->asked, ==, 0);
     g_assert_cmpint(found->role, ==, ROLE_ABSENT);
     trio_clear(&trio);
@@ -328,8 +265,8 @@ static void test_find_of_no_uuid_is_invalid(void)
 
     trio_init(&trio);
     node_start(&trio.alpha);
-    peers_find_guest_async(trio.alpha.peers, "web", NO_DEADLINE_MS, NULL, on_result, &result);
-    g_assert_null(find_finish(&trio.alpha, &result, &error));
+    peers_find_guest_async(trio.alpha.peers, "web", NO_DEADLINE_MS, NULL, keep_result, &result);
+    g_assert_null(node_find_finish(&trio.alpha, &result, &error));
     g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID);
     trio_clear(&trio);
 }
@@ -364,7 +301,7 @@ static void test_burst_is_so_many_exchanges(void)
     WAIT_UNTIL(peer->own_samples == 0 && !peer->exchange_slot);
     start_boot_ns = tb_clock_boot_ns();
     before = peer_relation(peer);
-    peer_burst_async(peer, 5, NO_DEADLINE_MS, NULL, on_result, &result);
+    peer_burst_async(peer, 5, NO_DEADLINE_MS, NULL, keep_result, &result);
     g_assert_true(reactor_holds_strangers(trio.alpha.peers->reactor));
     g_assert_true(burst_finish(&trio.alpha, &result, &after, &error));
     g_assert_no_error(error);
@@ -389,7 +326,7 @@ static void test_burst_goes_on_while_it_gains_something(void)
     peer = node_peer(&trio.alpha, "beta");
     WAIT_UNTIL(peer->own_samples == 0 && !peer->exchange_slot);
     before = peer_relation(peer);
-    peer_burst_async(peer, 0, NO_DEADLINE_MS, NULL, on_result, &result);
+    peer_burst_async(peer, 0, NO_DEADLINE_MS, NULL, keep_result, &result);
     g_assert_true(burst_finish(&trio.alpha, &result, &after, NULL));
     g_assert_cmpuint(after.exchanges, >, before.exchanges + RELATION_BURST_IDLE);
     g_assert_cmpuint(after.exchanges, <=, before.exchanges + RELATION_BURST_MAX);
@@ -409,7 +346,7 @@ static void test_bursts_at_once_share_their_exchanges(void)
     WAIT_UNTIL(peer->own_samples == 0 && !peer->exchange_slot);
     before = peer_relation(peer);
     for (guint i = 0; i < G_N_ELEMENTS(results); i++)
-        peer_burst_async(peer, 8, NO_DEADLINE_MS, NULL, on_result, &results[i]);
+        peer_burst_async(peer, 8, NO_DEADLINE_MS, NULL, keep_result, &results[i]);
     for (guint i = 0; i < G_N_ELEMENTS(results); i++)
         g_assert_true(burst_finish(&trio.alpha, &results[i], &after, NULL));
     /* the first begins at once; all others wait for it to end, and then begin together */
@@ -426,7 +363,7 @@ static void test_burst_with_an_unlinked_peer_fails_at_once(void)
 
     trio_init(&trio);
     node_start(&trio.alpha);
-    peer_burst_async(node_peer(&trio.alpha, "beta"), 8, NO_DEADLINE_MS, NULL, on_result, &result);
+    peer_burst_async(node_peer(&trio.alpha, "beta"), 8, NO_DEADLINE_MS, NULL, keep_result, &result);
     g_assert_false(burst_finish(&trio.alpha, &result, &bounds, &error));
     g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE);
     trio_clear(&trio);
@@ -447,7 +384,7 @@ static void test_burst_ends_at_its_deadline(void)
     fake.mute_exchange = TRUE;
     fake_dial(&fake, &trio.alpha);
     WAIT_UNTIL(fake.exchanges == 1);
-    peer_burst_async(node_peer(&trio.alpha, "beta"), 8, 20, NULL, on_result, &result);
+    peer_burst_async(node_peer(&trio.alpha, "beta"), 8, 20, NULL, keep_result, &result);
     g_assert_false(burst_finish(&trio.alpha, &result, &bounds, &error));
     g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_TIMEOUT);
     fake_clear(&fake);
@@ -466,7 +403,7 @@ static void test_burst_that_loses_its_link_keeps_what_was_measured(void)
     trio_start(&trio);
     peer = node_peer(&trio.alpha, "beta");
     WAIT_UNTIL(peer_relation(peer).exchanges >= 8);
-    peer_burst_async(peer, 1000000, NO_DEADLINE_MS, NULL, on_result, &result);
+    peer_burst_async(peer, 1000000, NO_DEADLINE_MS, NULL, keep_result, &result);
     WAIT_UNTIL(peer_relation(peer).exchanges >= 20);
     node_close(&trio.beta);
     g_assert_true(burst_finish(&trio.alpha, &result, &bounds, &error));
@@ -593,13 +530,13 @@ static void test_operations_can_be_cancelled(void)
     trio_init(&trio);
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
-    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, cancellable, on_result, &found);
-    peer_burst_async(node_peer(&trio.alpha, "gamma"), 1000000, NO_DEADLINE_MS, cancellable, on_result, &burst);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, cancellable, keep_result, &found);
+    peer_burst_async(node_peer(&trio.alpha, "gamma"), 1000000, NO_DEADLINE_MS, cancellable, keep_result, &burst);
     WAIT_UNTIL(trio.beta.question);
     g_cancellable_cancel(cancellable);
     assert_cancelled(&found);
     assert_cancelled(&burst);
-    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, cancellable, on_result, &late);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, cancellable, keep_result, &late);
     assert_cancelled(&late);
     g_assert_true(node_is_linked(&trio.alpha, "beta"));
     trio_clear(&trio);
@@ -615,15 +552,15 @@ static void test_free_cancels_what_is_under_way(void)
     trio_start(&trio);
     trio.beta.answer = ANSWER_LATER;
     peer = peer_ref(node_peer(&trio.alpha, "gamma"));
-    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &found);
-    peer_burst_async(peer, 1000000, NO_DEADLINE_MS, NULL, on_result, &burst);
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, keep_result, &found);
+    peer_burst_async(peer, 1000000, NO_DEADLINE_MS, NULL, keep_result, &burst);
     WAIT_UNTIL(trio.beta.question);
     node_stop(&trio.alpha);
     assert_cancelled(&found);
     assert_cancelled(&burst);
     g_assert_cmpint(peer_state(peer), ==, PEER_IDLE);
     g_assert_cmpint(peer_relation(peer).state, ==, RELATION_NONE);
-    peer_burst_async(peer, 1, NO_DEADLINE_MS, NULL, on_result, &burst);
+    peer_burst_async(peer, 1, NO_DEADLINE_MS, NULL, keep_result, &burst);
     WAIT_UNTIL(burst);
     g_assert_true(g_task_had_error(G_TASK(burst)));
     g_clear_object(&burst);
@@ -643,10 +580,10 @@ static void test_free_at_any_moment_is_safe(void)
         GAsyncResult *found = NULL, *burst = NULL;
 
         node_start(&trio.alpha);
-        peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, on_result, &found);
+        peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NO_DEADLINE_MS, NULL, keep_result, &found);
         for (int turns = g_test_rand_int_range(0, 80); turns > 0; turns--)
             g_main_context_iteration(NULL, FALSE);
-        peer_burst_async(node_peer(&trio.alpha, "beta"), 3, NO_DEADLINE_MS, NULL, on_result, &burst);
+        peer_burst_async(node_peer(&trio.alpha, "beta"), 3, NO_DEADLINE_MS, NULL, keep_result, &burst);
         for (int turns = g_test_rand_int_range(0, 20); turns > 0; turns--)
             g_main_context_iteration(NULL, FALSE);
         node_stop(&trio.alpha);
