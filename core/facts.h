@@ -133,8 +133,8 @@ typedef struct GuestFacts {
     bool active; /* false: an offline migration */
     bool paused;             /* stopped before any migration began */
     bool tb_copy_stale;      /* QEMU's own copy of the offset: true: the guest was paused and resumed here since QEMU last read
-                              * its registers; false: the copy is what the kernel has */
-    int64_t tb_offset_ticks; /* off1 */
+                              * its registers; false: the copy is what the kernel has, since QEMU has read them */
+    int64_t tb_offset_ticks; /* off1, counted from the offset of its first start: see offset.h */
     int64_t ahead_lo_ticks;  /* guest TB minus real time since its boot, bounds: what earlier */
     int64_t ahead_hi_ticks;  /* migrations added (+) or lost (-) */
 } GuestFacts;

@@ -8,6 +8,11 @@
  * source and rel = TB2 - TB1 (destination minus source), following real time means off1 - rel; every
  * offset >= off1 - rel.lo is safe for every value in the interval, since the guest resumes after it
  * stopped. Pure: integers, 128-bit intermediates, rounding stated.
+ *
+ * Offsets count from the one that the guest got when it first ran, which nobody is told: from 2.9 on QEMU begins a KVM guest's
+ * timebase at 0, with minus the host's timebase of that instant, and the kernel rounds it up (QEMU hw/ppc/ppc.c,
+ * timebase_load, of a guest_timebase that was never saved). It is a multiple of 2^24 too, so that rounding is the same with and without
+ * it, and only differences of offsets matter. Whoever sets an offset adds the change to the one in force on the source.
  */
 
 #include "interval.h"

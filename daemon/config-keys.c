@@ -147,7 +147,7 @@ static const ConfigKey keys[] = {
              "Audits are tighter with it." },
     { "Libvirt", "RefreshOffset", CONFIG_WORD, MEMBER(libvirt_sync_registers), "never",
       .words = "never|after-start",
-      .doc = "after-start: each time a guest starts to run, resumed or arrived, QEMU is told \"info registers\" over a read-write "
+      .doc = "after-start: each time a guest starts to run, booted, resumed or arrived, QEMU is told \"info registers\" over a read-write "
              "connection, so that it learns the timebase offset as the kernel has rounded it. Without that the guest's timebase "
              "may go back by up to 32.8 ms when it is paused and resumed, or migrated while it is paused. libvirt marks the guest "
              "as tainted: custom-monitor." },

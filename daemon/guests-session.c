@@ -195,9 +195,10 @@ static void sync_start(const Session *session, const GuestEvent *event)
                     NULL, sync_answered, sync);
 }
 
+/* The first one too: QEMU begins a guest's timebase at 0, with minus the host's for its offset (hw/ppc/ppc.c, timebase_load). */
 static gboolean is_start(GuestEventKind kind)
 {
-    return kind == GUEST_EVENT_RESUMED_HERE || kind == GUEST_EVENT_RESUMED_CPUS;
+    return kind == GUEST_EVENT_BOOTED || kind == GUEST_EVENT_RESUMED_HERE || kind == GUEST_EVENT_RESUMED_CPUS;
 }
 
 static gboolean is_stop(GuestEventKind kind)

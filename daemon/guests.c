@@ -529,8 +529,6 @@ static gboolean domain_read_state(virDomainPtr domain, const char *what, GuestFa
         FACT_SET(facts, GUEST_TB_OFFSET_TICKS);
         FACT_SET(facts, GUEST_AHEAD_LO_TICKS);
         FACT_SET(facts, GUEST_AHEAD_HI_TICKS);
-        facts->tb_copy_stale = false;
-        FACT_SET(facts, GUEST_TB_COPY_STALE);
     } else if (state == VIR_DOMAIN_RUNNING && was_started_again(reason)) {
         facts->ahead_lo_ticks = G_MININT64; /* its timebase stood still meanwhile */
         facts->ahead_hi_ticks = G_MAXINT64;

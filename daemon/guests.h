@@ -36,7 +36,7 @@ typedef enum GuestRole {
 typedef enum GuestEventKind {
     GUEST_EVENT_DEFINED,         /* added to this host's guests, or its definition was replaced */
     GUEST_EVENT_DEFINED_CHANGED, /* started, stopped, undefined: facts may have changed */
-    GUEST_EVENT_BOOTED,          /* Started/Booted: a new QEMU process, its timebase offset is 0 */
+    GUEST_EVENT_BOOTED,          /* Started/Booted: a new QEMU process, from whose offset all later ones count */
     GUEST_EVENT_INCOMING_STARTED, /* Started/Migrated: QEMU is up, paused */
     GUEST_EVENT_STOPPED_CPUS,    /* Suspended/Migrated on a source */
     GUEST_EVENT_RESUMED_CPUS,    /* Resumed/Migrated (or Post-copy) on a destination, or a source after a failure */
@@ -71,7 +71,7 @@ typedef struct GuestsCallbacks {
 typedef struct GuestsConfig {
     const char *uri;
     gboolean timing_events; /* second, read-write connection for raw QEMU events */
-    gboolean sync_registers; /* after each start of a guest's CPUs (RESUMED_HERE, RESUMED_CPUS) QEMU is told "info registers" over
+    gboolean sync_registers; /* after each start of a guest's CPUs (BOOTED, RESUMED_HERE, RESUMED_CPUS) QEMU is told "info registers" over
                               * a read-write connection, so that its copy of the timebase offset becomes what the kernel has. Taints
                               * the guest (custom-monitor) */
     guint open_deadline_ms; /* for connecting; 0: 10 s */
@@ -95,8 +95,8 @@ void guests_fill_host_facts(const Guests *guests, HostFacts *facts);
 void guests_find_async(Guests *guests, const char *uuid, guint deadline_ms, GCancellable *cancellable,
                        GAsyncReadyCallback callback, void *data);
 /* ret_facts filled unless ROLE_ABSENT; FALSE on error. A guest whose state reason is "booted" was neither paused nor
- * moved since its QEMU process started here: tb_offset_ticks, ahead_lo_ticks and ahead_hi_ticks are then known to be 0
- * (QEMU hw/ppc/ppc.c: the offset of a new process is 0). Of a running one that was stopped and started again here
+ * moved since its QEMU process started here: tb_offset_ticks, ahead_lo_ticks and ahead_hi_ticks are then known to be 0,
+ * since offsets count from that of the first start (core/offset.h). Of a running one that was stopped and started again here
  * ahead_lo_ticks and ahead_hi_ticks are known to be unbounded. */
 gboolean guests_find_finish(Guests *guests, GAsyncResult *result, GuestRole *ret_role, GuestFacts *ret_facts,
                             GError **error);
