@@ -555,7 +555,9 @@ static void link_on_connected(int fd, const GError *error, void *data)
         }
         link_start_handshake(link, fd);
     } else {
-        g_autofree char *what = g_strdup_printf("cannot connect: %s", error->message);
+        /* GIO: "Could not connect to HOST: REASON", "Error resolving “HOST”: REASON"; where we dial is said before */
+        const char *colon = strrchr(error->message, ':');
+        g_autofree char *what = g_strdup_printf("cannot connect: %s", colon && colon[1] == ' ' ? colon + 2 : error->message);
 
         link_fail(link, link_fault(link, TBSYNC_ERROR_UNREACHABLE, what));
     }
