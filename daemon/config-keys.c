@@ -170,12 +170,12 @@ static const ConfigKey keys[] = {
       .doc = "A running guest without a known relation between the two hosts' timebases." },
     { "Policy", "UnknownFacts", CONFIG_POLICY, .fallback = "block",
       .doc = "A fact that the verdict needs is not known." },
-    { "Policy", "MaxForwardJumpMSec", CONFIG_POLICY, .fallback = "1000",
+    { "Policy", "MaxForwardJumpMSec", CONFIG_POLICY, .fallback = "1000", .max = 3600000,
       .doc = "A larger forward step of the guest's timebase blocks, in milliseconds. One of more than 20 s, a Linux "
              "guest's soft-lockup limit, always does." },
-    { "Policy", "MaxRelationAgeSec", CONFIG_POLICY, .fallback = "300",
+    { "Policy", "MaxRelationAgeSec", CONFIG_POLICY, .fallback = "300", .max = 86400,
       .doc = "A relation that was not renewed for longer blocks, in seconds." },
-    { "Policy", "MaxTodSkewMSec", CONFIG_POLICY, .fallback = "1000",
+    { "Policy", "MaxTodSkewMSec", CONFIG_POLICY, .fallback = "1000", .max = 3600000,
       .doc = "A larger difference between the two hosts' times of day is warned of, in "
              "milliseconds." },
 };
@@ -538,7 +538,7 @@ static void append_key(GString *out, const ConfigKey *key)
     append_comment(out, key->doc);
     if (key->at_start)
         append_comment(out, "A change counts from the next start on, not from a reload.");
-    if (key->kind == CONFIG_UNSIGNED || key->kind == CONFIG_SIGNED) {
+    if (key->max > 0) {
         g_autofree char *range = g_strdup_printf("%s%" G_GINT64_FORMAT " to %" G_GUINT64_FORMAT ".",
                                                  key->zero ? "0, or " : "", key->min, key->max);
         append_comment(out, range);

@@ -31,7 +31,7 @@ typedef struct ConfigKey {
     gsize offset, size; /* of the member of Config, or of ConfigPeer; not for LISTEN, POLICY, FACT */
     const char *fallback; /* default as text; goes through the same parser */
     gint64 min;
-    guint64 max;
+    guint64 max;          /* 0: no number. Of POLICY as policy_set() has it, for the manual */
     guint64 scale;     /* 0 = 1 */
     gboolean zero;     /* 0 is allowed although below min */
     gboolean at_start; /* a change counts from the next start on, not from a reload; or its whole section is so */

@@ -375,6 +375,27 @@ static void test_reload_keeps_what_counts_from_the_start_on(Fixture *fixture, gc
     g_assert_cmpuint(config->drift_bound_ppb, ==, 7);
 }
 
+static void test_ranges_of_the_policy_are_as_described(Fixture *fixture, gconstpointer data)
+{
+    gsize count;
+    const ConfigKey *keys = config_keys(&count);
+    guint n = 0;
+
+    for (gsize i = 0; i < count; i++) {
+        g_autofree char *most = g_strdup_printf("[Policy]\n%s=%" G_GUINT64_FORMAT "\n", keys[i].key, keys[i].max);
+        g_autofree char *more = g_strdup_printf("[Policy]\n%s=%" G_GUINT64_FORMAT "\n", keys[i].key, keys[i].max + 1);
+        g_autoptr(GError) error = NULL;
+
+        if (keys[i].kind != CONFIG_POLICY || keys[i].max == 0)
+            continue;
+        config_free(load_good(fixture, most));
+        g_assert_null(load(fixture, more, &error));
+        g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_INVALID);
+        n++;
+    }
+    g_assert_cmpuint(n, ==, 3);
+}
+
 static void test_credentials_stand_in_for_files_not_set(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *directory = g_strconcat(fixture->path, ".d", NULL);
@@ -482,6 +503,7 @@ int main(int argc, char **argv)
     ADD("files-that-are-no-text-files-are-refused", test_files_that_are_no_text_files_are_refused);
     ADD("listen-addresses", test_listen_addresses);
     ADD("reload-keeps-what-counts-from-the-start-on", test_reload_keeps_what_counts_from_the_start_on);
+    ADD("ranges-of-the-policy-are-as-described", test_ranges_of_the_policy_are_as_described);
     ADD("credentials-stand-in-for-files-not-set", test_credentials_stand_in_for_files_not_set);
     ADD("shipped-file-is-the-described-one", test_shipped_file_is_the_described_one);
     ADD("described-defaults-are-the-defaults", test_described_defaults_are_the_defaults);
