@@ -1,26 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "manager.h"
 
-#include <string.h>
-
 #include "audit.h"
 #include "bus-service.h"
 #include "credentials.h"
 #include "departures.h"
 #include "diagnose.h"
 #include "discover.h"
-#include "error.h"
-#include "facts-codec.h"
 #include "findings.h"
 #include "guests.h"
 #include "health-log.h"
 #include "hook-watch.h"
 #include "hooks.h"
-#include "host-probe.h"
-#include "kvm-probe.h"
 #include "ledger.h"
 #include "link-service.h"
 #include "listing.h"
+#include "own-host.h"
 #include "residents.h"
 #include "tb-clock.h"
 
@@ -32,14 +27,13 @@
 /* A guest that comes in does not answer before libvirt has finished its migration. */
 #define TIMEBASE_DEADLINE_MS 10000
 
-/* Between two looks for the hook: a handful of system calls. */
+/* Between two looks for the hook and at what changes of this host: a handful of system calls. */
 #define LOOK_PERIOD_S 5
 
 struct Manager {
     ManagerParams params;
     Config *config;
-    HostFacts host;
-    char *kvm_note;
+    OwnHost *host;
     char *not_taken_up; /* (nullable) keys of the file that count from the next start on */
     char *loop_suspect; /* of the last status */
     char *listen;       /* likewise */
@@ -65,7 +59,17 @@ struct Manager {
 
 static const HostFacts *host_facts(void *data)
 {
-    return &((Manager *)data)->host;
+    return own_host_facts(((Manager *)data)->host, tb_clock_boot_ns());
+}
+
+/* FALSE: peers know the facts as they are. */
+static gboolean announce_host(Manager *manager)
+{
+    if (!own_host_has_changed(manager->host, tb_clock_boot_ns()))
+        return FALSE;
+    if (manager->peers)
+        peers_announce(manager->peers);
+    return TRUE;
 }
 
 static const Config *current_config(void *data)
@@ -250,16 +254,10 @@ static void on_residents_changed(const char *const *uuids, gsize n, void *data)
 static void on_guests_changed(void *data)
 {
     Manager *manager = data;
-    HostFacts before = manager->host;
 
     health_log_libvirt(manager->health, guests_state(manager->guests), guests_error(manager->guests));
-    guests_fill_host_facts(manager->guests, &manager->host);
-    /* What the configuration says of this host stands above what is probed. */
-    for (char **s = manager->config->host_assignments; s && *s; s++)
-        host_facts_assign(&manager->host, *s, NULL);
-    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): a difference in padding costs one announcement */
-    if (memcmp(&before, &manager->host, sizeof before) != 0 && manager->peers)
-        peers_announce(manager->peers);
+    own_host_take_guests(manager->host, manager->guests);
+    announce_host(manager);
     bus_service_manager_changed(manager->bus);
 }
 
@@ -305,6 +303,8 @@ static gboolean on_look(void *data)
     if (state != manager->hook_told)
         bus_service_hook_changed(manager->bus);
     manager->hook_told = state;
+    if (announce_host(manager))
+        bus_service_manager_changed(manager->bus);
     return G_SOURCE_CONTINUE;
 }
 
@@ -326,7 +326,7 @@ static void fill_status(BusStatus *ret, void *data)
         .hook_state = hook_watch_state_name(manager->hook.state),
         .hook_path = manager->hook.path,
         .listen = manager->listen,
-        .kvm_note = manager->kvm_note ? manager->kvm_note : "",
+        .kvm_note = own_host_kvm_note(manager->host) ? own_host_kvm_note(manager->host) : "",
         .loop_state = peers_loop_state_name(loop),
         .loop_suspect = manager->loop_suspect,
     };
@@ -351,7 +351,7 @@ static GVariant *on_diagnose(void *data)
     BusStatus status;
     DiagnoseInput input = {
         .config = manager->config,
-        .host = &manager->host,
+        .host = host_facts(manager),
         .status = &status,
         .timing_error = guests_timing_error(manager->guests),
         .listen_error = peers_listen_error(manager->peers),
@@ -397,45 +397,22 @@ static void on_owned(gboolean owned, const char *why, void *data)
 
 /* ---- start ---- */
 
-static gboolean probe_host(Manager *manager, GError **error)
-{
-    const Config *config = manager->config;
-    HostFacts *host = &manager->host;
-
-    if (!host_probe(config->root, host, error))
-        return FALSE;
-    if (*config->root == '\0')
-        kvm_probe("/dev/kvm", host, &manager->kvm_note);
-    for (char **s = config->host_assignments; s && *s; s++)
-        if (!host_facts_assign(host, *s, error))
-            return FALSE;
-    if (config->host_assignments && config->host_assignments[0])
-        g_clear_pointer(&manager->kvm_note,
-                        g_free); /* it is about the machine, not about what it plays */
-    g_strlcpy(host->name, config->name, sizeof host->name);
-    FACT_SET(host, HOST_NAME);
-    host->simulated = config->tb_simulated || *config->root != '\0' ||
-                      (config->host_assignments && config->host_assignments[0]);
-    FACT_SET(host, HOST_SIMULATED);
-    return TRUE;
-}
-
 static gboolean start_clock(Manager *manager, GError **error)
 {
     const Config *config = manager->config;
+    const HostFacts *host = host_facts(manager);
     TbClockConfig clock = {
         .simulated = config->tb_simulated,
         .frequency_hz = config->tb_frequency_hz,
         .start_ticks = config->tb_start_ticks,
         .drift_ppb = config->tb_drift_ppb,
-        .host_hz = FACT_KNOWN(&manager->host, HOST_TIMEBASE_HZ) ? manager->host.timebase_hz : 0,
+        .host_hz = FACT_KNOWN(host, HOST_TIMEBASE_HZ) ? host->timebase_hz : 0,
     };
 
     manager->clock = tb_clock_new(&clock, error);
     if (!manager->clock)
         return FALSE;
-    manager->host.timebase_hz = tb_clock_frequency_hz(manager->clock);
-    FACT_SET(&manager->host, HOST_TIMEBASE_HZ);
+    own_host_set_timebase_hz(manager->host, tb_clock_frequency_hz(manager->clock));
     return TRUE;
 }
 
@@ -563,8 +540,10 @@ Manager *manager_new(const ManagerParams *params, GError **error)
     manager->params = *params;
     manager->health = health_log_new();
     manager->config = config_load(params->config_file, error);
-    if (!manager->config || !probe_host(manager, error) || !start_clock(manager, error) ||
-        !start_records(manager, error))
+    if (!manager->config)
+        return NULL;
+    manager->host = own_host_new(manager->config, error);
+    if (!manager->host || !start_clock(manager, error) || !start_records(manager, error))
         return NULL;
     start_guests(manager);
     if (!start_peers(manager, error))
@@ -573,7 +552,7 @@ Manager *manager_new(const ManagerParams *params, GError **error)
     start_hooks(manager);
     if (!start_bus(manager, error))
         return NULL;
-    if (manager->host.simulated)
+    if (host_facts(manager)->simulated)
         g_message("this host is simulated (timebase or facts are configured, not its own): for "
                   "tests only");
     return g_steal_pointer(&manager);
@@ -598,7 +577,7 @@ void manager_free(Manager *manager)
     g_clear_pointer(&manager->clock, tb_clock_free);
     g_clear_pointer(&manager->health, health_log_free);
     g_clear_pointer(&manager->config, config_free);
-    g_free(manager->kvm_note);
+    g_clear_pointer(&manager->host, own_host_free);
     g_free(manager->not_taken_up);
     g_free(manager->loop_suspect);
     g_free(manager->listen);
@@ -614,6 +593,7 @@ gboolean manager_reload(Manager *manager, GError **error)
         return FALSE;
     g_free(manager->not_taken_up);
     manager->not_taken_up = config_keep_at_start(config, manager->config);
+    own_host_set_name(manager->host, config->name);
     peers_reload(manager->peers, config, tls);
     discover_reload(manager->discover, config);
     hooks_reload(manager->hooks, config);
@@ -634,6 +614,6 @@ char *manager_status_text(const Manager *manager)
     for (guint i = 0; i < n; i++)
         linked += peer_state(peers_nth(manager->peers, i)) == PEER_LINKED;
     return g_strdup_printf("%s%u of %u peers linked, libvirt %s",
-                           manager->host.simulated ? "SIMULATED, " : "", linked, n,
+                           host_facts((void *)manager)->simulated ? "SIMULATED, " : "", linked, n,
                            guests_state_word(guests_state(manager->guests)));
 }

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -292,6 +293,27 @@ def test_what_cannot_be_started_is_named():
         done = daemon("--config", other_config(**changes))
         equal((changes, done.returncode), (changes, status))
         contains(done.stderr, part)
+
+
+def test_free_memory_for_page_tables_is_as_of_now():
+    """A daemon of its own, on a bus of its own, on a host that is a directory."""
+    root, address = RUN / "root", f"unix:path={RUN}/root-bus"
+    shutil.copytree(pathlib.Path(__file__).parent.parent / "data/hosts/power9-dd22", root, symlinks=True)
+    config = pathlib.Path(other_config())
+    config.write_text(f"[Daemon]\nRoot={root}\n" + config.read_text(encoding="utf-8"), encoding="utf-8")
+    environment = dict(os.environ, DBUS_SYSTEM_BUS_ADDRESS=address)
+    with subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}"],
+                          stderr=subprocess.DEVNULL) as bus_daemon:
+        await_that("the bus is there", pathlib.Path(f"{RUN}/root-bus").exists)
+        with subprocess.Popen([TBSYNCD, "--config", config], env=environment, stderr=subprocess.DEVNULL) as child:
+            def order():
+                done = subprocess.run([sys.argv[1], "facts"], env=environment, capture_output=True, text=True, check=False)
+                return done.returncode == 0 and json.loads(done.stdout).get("hpt_max_order")
+            await_that("it answers", lambda: order() == 32)
+            (root / "proc/meminfo").write_text("CmaTotal: 6684672 kB\nCmaFree: 0 kB\n", encoding="utf-8")
+            await_that("the largest page table is a small one", lambda: order() == 24)
+            child.terminate()
+        bus_daemon.kill()
 
 
 def test_bus_that_comes_back_is_used_again():
