@@ -99,6 +99,8 @@ static void done(void)
     }
 
 WRAP(int, fsync, (int fd), (fd))
+WRAP(int, ftruncate64, (int fd, off64_t size), (fd, size))
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
 WRAP(int, rename, (const char *from, const char *to), (from, to))
 WRAP(int, unlink, (const char *path), (path))
 
@@ -344,6 +346,33 @@ static void test_full_disk_takes_as_much_as_there_is_room_for(Fixture *f, gconst
     g_assert_cmpuint(ledger_spare_missing(ledger), ==, 0);
 }
 
+/* A failure in that room, too, is told, and what is not on disk is kept. */
+static void test_each_failing_call_on_a_full_disk_is_told(Fixture *f, gconstpointer data)
+{
+    gboolean fired = TRUE;
+    int old = 1, told = 0;
+
+    for (int at = 2; fired; at++) { /* after the file that cannot be made */
+        g_autoptr(Ledger) ledger = open_ledger(f);
+        g_autoptr(GError) error = put(ledger, old), failure = NULL;
+
+        g_assert_no_error(error);
+        arm(EFFECT_ERROR, at, EIO);
+        fault.full = TRUE;
+        failure = put(ledger, old + 1);
+        disarm();
+        fired = fault.fired;
+        told += failure != NULL;
+        g_assert_cmpint(stored_value(ledger), ==, old + 1);
+        g_assert_true(failure || value_on_disk(f) == old + 1);
+        g_assert_cmpuint(ledger_unwritten(ledger), ==, failure ? 1 : 0);
+        fault.full = FALSE;
+        old += 2;
+    }
+    /* open, write, cut, sync, mode, close, rename; open and sync of the directory */
+    g_assert_cmpint(told, ==, 9);
+}
+
 /* What can be learnt anew uses up no room. */
 static void test_relation_of_a_peer_uses_up_no_room(Fixture *f, gconstpointer data)
 {
@@ -466,6 +495,8 @@ int main(int argc, char **argv)
     g_test_add("/ledger-faults/each-failing-call-is-told", Fixture, NULL, set_up, test_each_failing_call_is_told, tear_down);
     g_test_add("/ledger-faults/full-disk-takes-as-much-as-there-is-room-for", Fixture, NULL, set_up,
                test_full_disk_takes_as_much_as_there_is_room_for, tear_down);
+    g_test_add("/ledger-faults/each-failing-call-on-a-full-disk-is-told", Fixture, NULL, set_up,
+               test_each_failing_call_on_a_full_disk_is_told, tear_down);
     g_test_add("/ledger-faults/relation-of-a-peer-uses-up-no-room", Fixture, NULL, set_up, test_relation_of_a_peer_uses_up_no_room,
                tear_down);
     g_test_add("/ledger-faults/interrupted-and-short-writes-are-continued", Fixture, NULL, set_up,

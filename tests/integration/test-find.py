@@ -15,11 +15,12 @@ IN_DOUBT = (1, ["source-unknown", "peer-unreachable"])
 
 
 def three_hosts(lab, uri_of_gamma):
-    """alpha, which has the guest, gamma, which does not, and beta, whose hook looks for it."""
+    """alpha, which the guest leaves, gamma, which does not have it, and beta, whose hook looks for it."""
     ports = {name: free_port() for name in ("alpha", "beta", "gamma")}
     lab.pki.issue("gamma")
     to_beta = {"beta": ports["beta"]}
-    alpha = lab.host("alpha", ports["alpha"], to_beta, uri=lab.test_uri())
+    alpha = lab.host("alpha", ports["alpha"], to_beta, uri=lab.test_uri(True))
+    alpha.has_leaving_guest()
     gamma = lab.host("gamma", ports["gamma"], to_beta, uri=uri_of_gamma)
     beta = lab.host("beta", ports["beta"], {name: ports[name] for name in ("alpha", "gamma")}, environment={"G_MESSAGES_DEBUG": "tbsyncd"})
     for host in (alpha, gamma, beta):

@@ -10,13 +10,11 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent), str(pathlib.Path(__file__).parent)]
 from ctl_tap import equal, main  # noqa: E402
 from hosts import NODE, Lab, await_that, enter_namespace, free_port, run  # noqa: E402
 
-HOOK_MAX_S = 6.0  # its deadline of 5 s, and the start of its process on a busy machine
 ALLOWED = (0, [])
 NO_SOURCE = (1, ["source-unknown", "peer-unreachable"])
 
@@ -64,15 +62,8 @@ def pair_with_libvirtd(lab):
         host.start()
         host.await_log("connected to libvirt")
     beta.await_linked("alpha")
-    equal(timed_hook_end(beta, beta.hook_start(), time.monotonic()), ALLOWED)
+    equal(beta.hook(), ALLOWED)
     return alpha, beta, *libvirtds
-
-
-def timed_hook_end(beta, hook, start):
-    answer = beta.hook_end(hook)
-    took_s = time.monotonic() - start
-    assert took_s < HOOK_MAX_S, took_s
-    return answer
 
 
 def asks_libvirt(host):
@@ -94,11 +85,10 @@ def hook_in_trouble(trouble, end_of_trouble, answers):
         alpha, beta, source, _ = pair_with_libvirtd(lab)
         records = beta.records()
         source.signal(signal.SIGSTOP)
-        start = time.monotonic()
         hook = beta.hook_start()
         await_that("alpha asks its libvirtd", lambda: asks_libvirt(alpha))
         trouble(source)
-        answer = timed_hook_end(beta, hook, start)
+        answer = beta.hook_end(hook)
         assert answer in answers, answer
         end_of_trouble(source)
         recovered(beta, records)
@@ -136,9 +126,9 @@ def test_own_libvirtd_holds_up_no_hook():
         _, beta, _, own = pair_with_libvirtd(lab)
         records = beta.records()
         own.signal(signal.SIGSTOP)
-        equal(timed_hook_end(beta, beta.hook_start(), time.monotonic()), ALLOWED)
+        equal(beta.hook(), ALLOWED)
         own.kill()
-        equal(timed_hook_end(beta, beta.hook_start(), time.monotonic()), ALLOWED)
+        equal(beta.hook(), ALLOWED)
         beta.await_log("no libvirt: ")
         own.start()
         beta.await_log("connected to libvirt again")

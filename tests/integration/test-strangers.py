@@ -106,6 +106,8 @@ def with_door(check):
         door = Door(lab)
         check(lab, door)
         equal(door.beta.daemon.poll(), None)
+        equal(door.beta.end(), 0)
+        equal(len(refusals(door.beta)), 1)  # also of what it said later
 
 
 def test_no_certificate():
@@ -137,7 +139,10 @@ def test_certificate_that_is_not_yet_valid():
 def test_revoked_certificate():
     with Lab() as lab:
         lab.pki.revoke("alpha")
-        Door(lab).refuses("alpha", "revoked by the CRL")
+        door = Door(lab)
+        door.refuses("alpha", "revoked by the CRL")
+        equal(door.beta.end(), 0)
+        equal(len(refusals(door.beta)), 1)
 
 
 def test_certificate_for_servers_alone():
@@ -214,7 +219,7 @@ def test_ten_thousand_strangers_leave_memory_flat_and_links_alone():
     with Lab() as lab:
         # the address sanitizer keeps what is freed, which is no growth of ours
         options = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
-        alpha, beta = lab.pair(environments={"beta": {"ASAN_OPTIONS": options}})
+        alpha, beta = lab.pair(leaving=True, environments={"beta": {"ASAN_OPTIONS": options}})
         beta.await_linked("alpha")
         alpha.await_log("connected to libvirt")
         await_that("the source is found", lambda: beta.hook() == (0, []))
