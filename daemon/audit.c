@@ -370,6 +370,12 @@ static void on_arrived(Open *open)
     withdraw_plan(open);
     save(open);
     ledger_put_guest(open->audit->params.ledger, open->uuid, &nothing_known);
+    if (open->subject.offline) {
+        /* whose it was is not known: the peer that answered has no more than its definition */
+        g_warning("guest %s was allowed as one that is not running, but came in running: it was not judged for that", open->uuid);
+        finish_unknown(open, "it was taken for an offline migration, but the guest came in running");
+        return;
+    }
     ask_timebase(open);
     if (!*open->subject.source)
         finish_unknown(open, "the source is not known");

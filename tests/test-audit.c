@@ -364,6 +364,29 @@ static void test_guest_that_moves_offline_arrives_by_its_definition(Fixture *f, 
     assert_state(f, "b", "failed");
 }
 
+/* From a host that is no peer, while a peer still has its definition: libvirt does not tell which it is. */
+static void test_guest_that_comes_running_was_not_moved_offline(Fixture *f, gconstpointer data)
+{
+    g_autoptr(JsonNode) node = NULL;
+    JsonObject *figures;
+    GuestEntry entry;
+
+    open_record_of(f, "a", FALSE);
+    f->here = ROLE_ACTIVE;
+    event(f, GUEST_EVENT_INCOMING_STARTED);
+    g_test_expect_message("tbsyncd", G_LOG_LEVEL_WARNING, "*allowed as one that is not running, but came in running*");
+    event(f, GUEST_EVENT_RESUMED_CPUS);
+    g_test_assert_expected_messages();
+    assert_state(f, "a", "completed");
+    g_assert_cmpuint(audit_open_count(f->audit), ==, 0); /* nobody is asked: the wrong one would answer */
+    node = record_of(f, "a");
+    figures = json_object_get_object_member(json_node_get_object(node), "audit");
+    g_assert_false(json_object_get_boolean_member(figures, "known"));
+    g_assert_nonnull(strstr(json_object_get_string_member(figures, "why"), "came in running"));
+    g_assert_true(ledger_get_guest(f->ledger, UUID, &entry));
+    g_assert_false(entry.offset_known);
+}
+
 static void test_silent_libvirt_ends_no_record(Fixture *f, gconstpointer data)
 {
     open_record(f, "a");
@@ -478,6 +501,7 @@ int main(int argc, char **argv)
     ADD("guest-that-is-gone-without-a-word-has-failed", test_guest_that_is_gone_without_a_word_has_failed);
     ADD("guest-that-comes-up-slowly-is-waited-for", test_guest_that_comes_up_slowly_is_waited_for);
     ADD("guest-that-moves-offline-arrives-by-its-definition", test_guest_that_moves_offline_arrives_by_its_definition);
+    ADD("guest-that-comes-running-was-not-moved-offline", test_guest_that_comes_running_was_not_moved_offline);
     ADD("silent-libvirt-ends-no-record", test_silent_libvirt_ends_no_record);
     ADD("guest-that-never-comes-expires", test_guest_that_never_comes_expires);
     ADD("guest-that-is-coming-does-not-expire", test_guest_that_is_coming_does_not_expire);
