@@ -164,18 +164,30 @@ guint64 hub_rss_kb(const Hub *hub)
     return line ? g_ascii_strtoull(line + strlen("VmRSS:"), NULL, 10) : 0;
 }
 
-double hub_cpu_ms(const Hub *hub)
+static guint64 hub_schedstat_ns(const Hub *hub, guint field)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/schedstat", (int) hub->pid);
     g_autofree char *text = NULL;
+    g_auto(GStrv) fields = NULL;
 
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    return (double) g_ascii_strtoull(text, NULL, 10) / 1e6;
+    fields = g_strsplit(text, " ", 3);
+    return g_ascii_strtoull(fields[field], NULL, 10);
+}
+
+double hub_cpu_ms(const Hub *hub)
+{
+    return (double) hub_schedstat_ns(hub, 0) / 1e6;
+}
+
+double hub_waited_ms(const Hub *hub)
+{
+    return (double) hub_schedstat_ns(hub, 1) / 1e6;
 }
 
 typedef struct Count {
     gboolean done;
-    guint sound, fresh;
+    guint sound;
 } Count;
 
 /* What is an "ok" in that answer can only be a RelationState. */
@@ -193,19 +205,15 @@ static int on_objects(sd_bus_message *reply, void *data, sd_bus_error *ret_error
     while (g_variant_iter_next(&iter, "{o@a{sa{sv}}}", NULL, &interfaces)) {
         g_autoptr(GVariant) peer = g_variant_lookup_value(interfaces, "org.tbsyncd1.Peer", NULL);
         const char *state = "";
-        gboolean stored = TRUE;
 
-        if (peer && g_variant_lookup(peer, "RelationState", "&s", &state) &&
-            g_variant_lookup(peer, "RelationStored", "b", &stored)) {
+        if (peer && g_variant_lookup(peer, "RelationState", "&s", &state))
             count->sound += g_str_equal(state, "ok");
-            count->fresh += g_str_equal(state, "ok") && !stored;
-        }
         g_variant_unref(interfaces);
     }
     return 0;
 }
 
-static Count hub_count(const Hub *hub)
+guint hub_count_sound(const Hub *hub)
 {
     Count count = { 0 };
 
@@ -213,37 +221,81 @@ static Count hub_count(const Hub *hub)
                                              "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", on_objects,
                                              &count, ""), >=, 0);
     WAIT_UNTIL(count.done);
-    return count;
+    return count.sound;
 }
 
-guint hub_count_sound(const Hub *hub)
+typedef struct Freshness {
+    gboolean done, fresh;
+} Freshness;
+
+static int on_peer(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
-    return hub_count(hub).sound;
+    Freshness *self = data;
+    g_autoptr(GVariant) peer = NULL;
+    const char *state = "";
+    gboolean stored = TRUE;
+
+    self->done = TRUE;
+    if (sd_bus_message_is_method_error(reply, NULL) || sd_variant_read(reply, "a{sv}", &peer) <= 0)
+        return 0;
+    self->fresh = g_variant_lookup(peer, "RelationState", "&s", &state) && g_str_equal(state, "ok") &&
+                  g_variant_lookup(peer, "RelationStored", "b", &stored) && !stored;
+    return 0;
 }
 
-guint hub_count_fresh(const Hub *hub)
+gboolean hub_is_fresh(const Hub *hub, const char *peer)
 {
-    return hub_count(hub).fresh;
+    Freshness freshness = { FALSE, FALSE };
+    char *path = NULL;
+
+    g_assert_cmpint(sd_bus_path_encode("/org/tbsyncd1/peer", peer, &path), >=, 0);
+    g_assert_cmpint(sd_bus_call_method_async(hub->bus, NULL, "org.tbsyncd1", path, "org.freedesktop.DBus.Properties", "GetAll",
+                                             on_peer, &freshness, "s", "org.tbsyncd1.Peer"), >=, 0);
+    free(path);
+    WAIT_UNTIL(freshness.done);
+    return freshness.fresh;
 }
 
 typedef struct Asked {
     gint64 start_ns;
     double *ret_ms;
-    guint answered;
+    guint answered, allowed, stored;
 } Asked;
+
+static gboolean has_finding(GVariant *findings, const char *code)
+{
+    GVariantIter iter;
+    GVariant *finding;
+    gboolean found = FALSE;
+
+    g_variant_iter_init(&iter, findings);
+    while ((finding = g_variant_iter_next_value(&iter))) {
+        const char *own = "";
+
+        found = found || (g_variant_lookup(finding, "code", "&s", &own) && g_str_equal(own, code));
+        g_variant_unref(finding);
+    }
+    return found;
+}
 
 static int on_answer(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     Asked *asked = data;
     const sd_bus_error *error = sd_bus_message_get_error(reply);
+    g_autoptr(GVariant) findings = NULL;
+    const char *decision = "";
 
-    if (error)
-        printf("a question was not answered: %s\n", error->message);
     asked->ret_ms[asked->answered++] = (double) (tb_clock_boot_ns() - asked->start_ns) / 1e6;
+    if (error) {
+        printf("a question was not answered: %s\n", error->message);
+    } else if (sd_bus_message_read(reply, "s", &decision) > 0 && sd_variant_read(reply, "aa{sv}", &findings) > 0) {
+        asked->allowed += g_str_equal(decision, "allow");
+        asked->stored += has_finding(findings, "timebase-relation-stored");
+    }
     return 0;
 }
 
-void hub_ask(const Hub *hub, guint count, double *ret_ms)
+static Asked ask(const Hub *hub, guint count, double *ret_ms)
 {
     Asked asked = { .start_ns = tb_clock_boot_ns(), .ret_ms = ret_ms };
     GuestFacts guest;
@@ -258,4 +310,28 @@ void hub_ask(const Hub *hub, guint count, double *ret_ms)
         sd_bus_message_unref(call);
     }
     WAIT_UNTIL(asked.answered == count);
+    return asked;
+}
+
+void hub_ask(const Hub *hub, guint count, double *ret_ms)
+{
+    ask(hub, count, ret_ms);
+}
+
+gboolean hub_ask_once(const Hub *hub, gboolean *ret_stored)
+{
+    double ignored_ms;
+    Asked asked = ask(hub, 1, &ignored_ms);
+
+    *ret_stored = asked.stored > 0;
+    return asked.allowed > 0;
+}
+
+void hub_describe_guest(GuestFacts *ret)
+{
+    g_assert_true(guest_xml_parse(ASK_XML, strlen(ASK_XML), ret, NULL));
+    ret->tb_offset_ticks = ret->ahead_lo_ticks = ret->ahead_hi_ticks = 0;
+    FACT_SET(ret, GUEST_TB_OFFSET_TICKS);
+    FACT_SET(ret, GUEST_AHEAD_LO_TICKS);
+    FACT_SET(ret, GUEST_AHEAD_HI_TICKS);
 }

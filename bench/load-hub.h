@@ -31,10 +31,16 @@ void hub_await_name(const Hub *hub, const char *name);
 
 guint64 hub_rss_kb(const Hub *hub);
 double hub_cpu_ms(const Hub *hub);
+/* Of its main thread: how long it could have run and got no processor. */
+double hub_waited_ms(const Hub *hub);
 /* How many of its peers have a sound relation. */
 guint hub_count_sound(const Hub *hub);
-/* The same, and it does not rest on what an earlier process measured. */
-guint hub_count_fresh(const Hub *hub);
+/* Whether that peer has one that does not rest on what an earlier process measured. */
+gboolean hub_is_fresh(const Hub *hub, const char *peer);
 
 /* `count` questions at once for the guest of NODE_GUEST_UUID; waits for all. ret_ms: of each, in the order of the answers. */
 void hub_ask(const Hub *hub, guint count, double *ret_ms);
+/* One question. ret_stored: the answer says that it rests on a relation from before the start. Returns whether it is "allow". */
+gboolean hub_ask_once(const Hub *hub, gboolean *ret_stored);
+/* What its host would say of that guest, all known. */
+void hub_describe_guest(GuestFacts *ret);

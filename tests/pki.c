@@ -15,7 +15,7 @@ struct Pki {
     char *directory;
     gnutls_x509_privkey_t ca_key;
     gnutls_x509_crt_t ca;
-    guint serial;
+    guint serial, rsa_bits;
     GPtrArray *paths;
 };
 
@@ -96,6 +96,11 @@ Pki *pki_new(const char *ca_name)
     check(gnutls_x509_privkey_export2(pki->ca_key, GNUTLS_X509_FMT_PEM, &pem));
     pki_write(pki, pki_path(pki, "ca-key.pem"), &pem);
     return pki;
+}
+
+void pki_set_rsa(Pki *pki, guint bits)
+{
+    pki->rsa_bits = bits;
 }
 
 void pki_free(Pki *pki)
@@ -192,7 +197,7 @@ static void pki_write_chain(Pki *pki, gnutls_x509_crt_t crt, const PkiCertificat
 void pki_issue(Pki *pki, const PkiCertificate *want)
 {
     gboolean any_time = want->from_s == 0 && want->until_s == 0;
-    gnutls_x509_privkey_t key = pki_new_key(want->rsa_bits);
+    gnutls_x509_privkey_t key = pki_new_key(pki->rsa_bits);
     gnutls_x509_crt_t crt;
     gnutls_datum_t pem;
 

@@ -15,12 +15,14 @@ typedef struct PkiCertificate {
     gsize raw_dns_bytes;
     const char *const *purposes; /* (nullable) EKU OIDs, NULL-terminated */
     gint64 from_s, until_s;   /* from now; both 0: an hour ago until tomorrow */
-    guint rsa_bits;           /* 0: an elliptic curve's key */
     const char *issuer;       /* (nullable) file of the certificate that signs, which follows in the PEM; default: the CA */
 } PkiCertificate;
 
 /* Makes DIR/cacert.pem and DIR/ca-key.pem. */
 Pki *pki_new(const char *ca_name);
+
+/* Keys of certificates that are issued from now on; 0, as at first: of an elliptic curve. */
+void pki_set_rsa(Pki *pki, guint bits);
 
 /* Removes the directory. */
 void pki_free(Pki *pki);

@@ -81,8 +81,9 @@ static void test_a_key_is_told_from_others_by_its_numbers(void)
 
     pki_issue(pki, &(PkiCertificate){ .file = "curve", .cn = "curve" });
     pki_issue(pki, &(PkiCertificate){ .file = "other", .cn = "other" });
-    pki_issue(pki, &(PkiCertificate){ .file = "rsa", .cn = "rsa", .rsa_bits = 2048 });
-    pki_issue(pki, &(PkiCertificate){ .file = "other-rsa", .cn = "other-rsa", .rsa_bits = 2048 });
+    pki_set_rsa(pki, 2048);
+    pki_issue(pki, &(PkiCertificate){ .file = "rsa", .cn = "rsa" });
+    pki_issue(pki, &(PkiCertificate){ .file = "other-rsa", .cn = "other-rsa" });
     pki_mix_keys(pki, "curve", "other", "mixed");
     g_assert_true(has_key(pki, "curve-cert", "curve-key"));
     g_assert_true(has_key(pki, "rsa-cert", "rsa-key"));
