@@ -31,7 +31,9 @@ typedef struct World {
 
 static void world_init(World *world, uint64_t seed)
 {
-    RelationParams params = { .timebase_hz = SIM_HZ, .drift_ppb = world->script->drift_ppb };
+    RelationParams params = { .timebase_hz = SIM_HZ,
+                              .drift_ppb = world->script->drift_ppb,
+                              .tod_drift_ppb = world->script->tod_drift_ppb };
 
     world->random.state = seed;
     world->n_pairs = 0;

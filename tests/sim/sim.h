@@ -151,6 +151,7 @@ typedef struct SimScript {
     SimClockScript clocks;
     SimLinkScript link;
     uint32_t drift_ppb;
+    uint32_t tod_drift_ppb;    /* 0: the default */
     int hosts;                 /* the first is the observer of all others, and so on: full mesh */
     int64_t poll_ns;           /* mean time between exchanges of one pair */
     int burst;                 /* exchanges at the start, 1 ms apart */
