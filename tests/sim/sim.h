@@ -9,6 +9,7 @@
  * which bounds must hold in it. Everything follows from one seed.
  */
 
+#include "facts.h"
 #include "offset.h"
 #include "relation.h"
 
@@ -183,3 +184,15 @@ typedef struct SimGuestResult {
 /* One guest on a walk over `hosts` hosts (2 .. 4). Each move's error |guest TB - where it would be without migrations|
  * goes to ret_errors_ns[0 .. moves - 1]. */
 SimGuestResult sim_guest_run(uint64_t seed, int hosts, int moves, int64_t *ret_errors_ns);
+
+/* --- guests of stock QEMU (sim-stock.c) --- */
+
+typedef struct SimStockResult {
+    uint64_t intervals;         /* checked */
+    uint64_t missed;            /* that did not contain the truth */
+    uint64_t back;              /* times that QEMU took a guest's timebase back */
+    uint64_t back_though_fresh; /* though its copy of the offset was the kernel's */
+} SimStockResult;
+
+/* One guest that is paused, moved live, suspended and moved, and its registers read, at random. */
+SimStockResult sim_stock_run(uint64_t seed, int events);
