@@ -100,7 +100,11 @@ def relation(machine, name):
             return None
         found = [peer for peer in json.loads(text) if peer["name"] == name]
         return found[0] if found and found[0]["state"] == "linked" and found[0]["relation"]["state"] == "ok" else None
-    return machine.wait(f"a relation with {name}", look, 180, 1)
+    try:
+        return machine.wait(f"a relation with {name}", look, 180, 1)
+    except VmError as error:
+        known = machine.run("tbsyncctl peers; journalctl --unit=tbsyncd --no-pager --lines=10")[1]
+        raise VmError(f"{error}\n{known}") from error
 
 
 def read_timebase(machine):

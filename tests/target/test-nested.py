@@ -73,6 +73,10 @@ DOMAIN = """<domain type='kvm'>
 CONSOLE = "/var/log/libvirt/qemu/{name}.console"
 
 
+def config(refresh, other):
+    return CONFIG.format(refresh=refresh) + hosts.peers_config(other)
+
+
 def make_guest(share):
     """The guest is a kernel and one program."""
     root = share / "guest"
@@ -170,7 +174,7 @@ def pauses(machine, name, times):
     return steps(console(machine, name))[before:]
 
 
-def check_pauses(tap, timer, machine):
+def check_pauses(tap, timer, machine, other):
     define(machine, "rests")
     machine.must("virsh -q start rests", 300)
     wait_beats(machine, "rests", 3, 600)
@@ -179,7 +183,7 @@ def check_pauses(tap, timer, machine):
     tap.ok(any(second < first for first, second in stock), "stock QEMU sets the timebase back within ten pauses", stock)
     print(f"# all steps: {[round((second - first) / hosts.HZ * 1e3, 1) for first, second in stock]} ms")
     print(f"# back by {[round((first - second) / hosts.HZ * 1e3, 1) for first, second in stock if second < first]} ms")
-    hosts.configure(machine, CONFIG.format(refresh="after-start"))
+    hosts.configure(machine, config("after-start", other))
     machine.must("systemctl restart tbsyncd", 300)
     machine.wait("libvirt", lambda: machine.json("tbsyncctl status --json")["libvirt"]["state"] == "up")
     pauses(machine, "rests", 1)  # the first start that is followed by a fetch
@@ -191,7 +195,7 @@ def check_pauses(tap, timer, machine):
 
 def set_up(timer, machine, other):
     timer.note(f"{machine.name}: boot", machine.wait_up(600))
-    hosts.install(machine, CONFIG.format(refresh="never") + hosts.peers_config(other))
+    hosts.install(machine, config("never", other))
     timer.time(f"{machine.name}: libvirtd", machine.must, LIBVIRT, 300)
     timer.time(f"{machine.name}: systemctl enable --now", machine.must, "systemctl enable --now tbsyncd", 300)
 
@@ -218,7 +222,7 @@ def story(tap, timer, share):
         check_migration(tap, timer, left, right)
         check_refusal(tap, left, right)
         right.must("virsh -q destroy moves")
-        check_pauses(tap, timer, right)
+        check_pauses(tap, timer, right, left)
     timer.note("all", time.monotonic() - start)
 
 
