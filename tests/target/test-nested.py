@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Two nested POWER9 hosts with KVM HV, libvirtd and tbsyncd: virsh migrate of a KVM guest passes with a plan, a guest with a higher
-level is refused by the hook, the audit agrees with the timebase that the guest itself logs, and RefreshOffset= keeps that from going
-back."""
+"""A POWER9 and a POWER10 nested host with KVM HV, libvirtd and tbsyncd: virsh migrate of a KVM guest passes with a plan, a guest
+with a higher level than the destination's is refused by the hook, running or not, the audit agrees with the timebase that the guest
+itself logs, and RefreshOffset= keeps that from going back."""
 
 import json
 import os
@@ -122,12 +122,14 @@ def check_migration(tap, timer, left, right):
     timer.time("guest: boot", wait_beats, left, "moves", 3, 600)
     before = steps(console(left, "moves"))
     status, text = timer.time("guest: virsh migrate --live", migrate, left, "moves", right)
-    if not tap.ok(status == 0, "virsh migrate --live of a KVM guest passes", text):
+    if not tap.ok(status == 0, "virsh migrate --live of a KVM guest to the newer host passes", text):
         return
     wait_beats(right, "moves", 3)
     record = right.wait("the audit", lambda: next((record for record in history(right) if "audit" in record), None), 120, 2)
     print(f"# {json.dumps({key: record.get(key) for key in ('decision', 'findings', 'plan', 'audit')})}")
     tap.ok(record["decision"] == "allow" and "offset_ticks" in record.get("plan", {}), "it was allowed with a plan", record)
+    tap.ok("cannot-return" in {finding["code"] for finding in record["findings"]},
+           "and it says that the guest's next boot there is for good", record["findings"])
     seen = steps(console(right, "moves"))
     print(f"# steps before: {before}; at the destination: {seen}")
     check_audit(tap, record["audit"], seen)
@@ -144,13 +146,23 @@ def check_audit(tap, audit, seen):
            f"{lo} .. {hi}, logged {step}")
 
 
-def check_refusal(tap, left, right):
-    """Offline: both are POWER9 hosts, and neither can run such a guest."""
-    define(left, "newer", "<model>power10</model>")
-    status, text = migrate(left, "newer", right, "--offline --persistent")
-    tap.ok(status != 0 and "tbsync" in text and "power10" in text,
-           "a guest with a higher level is refused by the hook", text)
-    tap.ok(right.run("virsh -q domstate newer")[0] != 0, "and never came to the other host")
+def check_refusal(tap, timer, newer, older):
+    """A guest with a level that its own host has and the other has not: before it is started, and while it runs."""
+    define(newer, "newer", "<model>power10</model>")
+    status, text = migrate(newer, "newer", older, "--offline --persistent")
+    tap.ok(status != 0 and "compat-mode-unsupported" in text and "power10" in text,
+           "a guest with a higher level is refused by the hook before it runs", text)
+    newer.must("virsh -q start newer", 300)
+    wait_beats(newer, "newer", 3, 600)
+    status, text = timer.time("guest: refused migration", migrate, newer, "newer", older)
+    tap.ok(status != 0 and "compat-mode-unsupported" in text and "power10" in text, "and refused while it runs", text)
+    cases = [record["case"] for record in history(older) if record["name"] == "newer" and record["decision"] == "block"]
+    tap.ok(any(case["guest"]["active"] and "relation" in case for case in cases),
+           "with its source found and the relation known", cases)
+    wait_beats(newer, "newer", 3)
+    tap.ok(newer.must("virsh domstate newer").strip() == "running", "it keeps running where it was")
+    tap.ok(older.run("virsh -q domstate newer")[0] != 0, "and never came to the other host")
+    newer.must("virsh -q destroy newer")
 
 
 # What runs beside the guest would show as steps forward, and hide those back.
@@ -208,21 +220,21 @@ def story(tap, timer, share):
     qemu = Qemu(targettest.DIRECTORY)
     start = time.monotonic()
     with Pseries(targettest.DIRECTORY, "left", 1, qemu) as left, Pseries(targettest.DIRECTORY, "right", 2, qemu) as right:
-        for machine in (left, right):
-            machine.boot(share, image="host", wire=wire, nested=True, memory_mib=2048, cpus=2)
+        for machine, cpu in ((left, "power9"), (right, "power10")):
+            machine.boot(share, image="host", wire=wire, nested=True, memory_mib=2048, cpus=2, cpu=cpu)
         set_up(timer, left, right)
         set_up(timer, right, left)
-        for machine, other in ((left, right), (right, left)):
+        for machine, other, level in ((left, right, "power9"), (right, left, "power10")):
             hosts.relation(machine, f"vm{other.number}")
             facts = machine.json("tbsyncctl facts --json")
-            tap.ok(facts["kvm"] == "hv" and facts["tb_offset"] and not facts["simulated"],
-                   f"{machine.name}: a KVM HV host that takes offsets", facts)
+            tap.ok(facts["kvm"] == "hv" and facts["tb_offset"] and not facts["simulated"] and facts["compat_level"] == level,
+                   f"{machine.name}: a KVM HV host of {level} that takes offsets", facts)
             tap.ok(hosts.doctor(machine) == (0, set()), f"{machine.name}: tbsyncctl doctor finds nothing wrong",
                    machine.run("tbsyncctl doctor")[1])
         check_migration(tap, timer, left, right)
-        check_refusal(tap, left, right)
         right.must("virsh -q destroy moves")
-        check_pauses(tap, timer, right, left)
+        check_refusal(tap, timer, right, left)
+        check_pauses(tap, timer, left, right)
     timer.note("all", time.monotonic() - start)
 
 

@@ -156,14 +156,15 @@ class Pseries(Machine):
         self.number = number
         self.share = None
 
-    def boot(self, share, *, image="base", wire=None, nested=False, memory_mib=1024, cpus=1, options=(), keep=False):
+    def boot(self, share, *, image="base", wire=None, nested=False, memory_mib=1024, cpus=1, cpu="power9", options=(),
+             keep=False):
         self.share = share
         disk = self.state / "disk.qcow2"
         if not keep or not disk.exists():
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b",
                             str(self.directory / f"{image}.qcow2"), str(disk)], check=True)
         arguments = [
-            "-M", PSERIES + (",cap-nested-hv=on" if nested else ""), "-cpu", "power9", "-smp", str(cpus),
+            "-M", PSERIES + (",cap-nested-hv=on" if nested else ""), "-cpu", cpu, "-smp", str(cpus),
             "-m", str(memory_mib), "-accel", "tcg,thread=multi", "-nodefaults",
             "-append", f"console=hvc0 vm.number={self.number} net.ifnames=0 mitigations=off no_stf_barrier",
             "-chardev", f"file,id=console,path={self.state}/console.log", "-device", "spapr-vty,chardev=console",
