@@ -57,17 +57,6 @@ const char *severity_name(Severity severity)
     return severity_names[severity];
 }
 
-gboolean severity_parse(const char *name, Severity *ret)
-{
-    for (guint i = 0; i < G_N_ELEMENTS(severity_names); i++) {
-        if (strcmp(severity_names[i], name) == 0) {
-            *ret = (Severity)i;
-            return TRUE;
-        }
-    }
-    return FALSE;
-}
-
 const char *decision_name(Decision decision)
 {
     return decision == DECISION_BLOCK ? "block" : "allow";

@@ -28,7 +28,6 @@ gboolean finding_code_parse(const char *name, FindingCode *ret_code);
 
 /* "note", "warn", "block"; "allow", "block" */
 const char *severity_name(Severity severity);
-gboolean severity_parse(const char *name, Severity *ret);
 const char *decision_name(Decision decision);
 
 /* One sentence without a full stop, naming both values. (transfer full) */

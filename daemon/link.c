@@ -592,11 +592,6 @@ LinkState link_state(const Link *link)
     return link->state;
 }
 
-gboolean link_is_dialler(const Link *link)
-{
-    return link->expected_name != NULL;
-}
-
 sd_bus *link_bus(const Link *link)
 {
     return link->state == LINK_UP ? link->bus : NULL;

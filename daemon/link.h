@@ -83,7 +83,6 @@ void link_free(Link *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Link, link_free)
 
 LinkState link_state(const Link *link);
-gboolean link_is_dialler(const Link *link);
 sd_bus *link_bus(const Link *link);              /* (nullable) (transfer none) while LINK_UP */
 const char *link_peer_name(const Link *link);    /* (nullable) what authorise returned */
 const char *link_remote_address(const Link *link); /* "10.77.0.2:16524" for messages */

@@ -122,6 +122,8 @@ void peer_remove(Peer *self, const char *reason)
 
 /* ---- dialling and back-off ---- */
 
+static void peer_settle(Peer *self);
+
 static guint jitter_ms(guint ms)
 {
     return (guint) ((double) ms * g_random_double_range(0.8, 1.2));
@@ -167,7 +169,8 @@ static PeerState peer_derive_state(const Peer *self)
     return self->links->len > 0 ? PEER_DIALLING : PEER_IDLE;
 }
 
-void peer_settle(Peer *self)
+/* After any change of links: state, retry, notification. */
+static void peer_settle(Peer *self)
 {
     PeerState state;
 

@@ -142,8 +142,6 @@ void peer_adopt_link(Peer *peer, PeerLink *link);
 void peer_hello_accepted(Peer *peer, PeerLink *link);
 void peer_lose_link(Peer *peer, PeerLink *link, const GError *error);
 void peer_refuse(Peer *peer, const GError *error);
-/* After any change of links: state, retry, notification. */
-void peer_settle(Peer *peer);
 /* Whether an answer of it may come in spite of a refusal: a new attempt is under way. */
 gboolean peer_has_hope(const Peer *peer);
 

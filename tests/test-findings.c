@@ -293,11 +293,6 @@ static void test_verdict_on_dbus(void)
 
 static void test_severities_and_decisions_have_names(void)
 {
-    Severity severity = SEVERITY_NOTE;
-
-    g_assert_true(severity_parse("warn", &severity));
-    g_assert_cmpint(severity, ==, SEVERITY_WARN);
-    g_assert_false(severity_parse("fatal", &severity));
     g_assert_cmpstr(severity_name(SEVERITY_BLOCK), ==, "block");
     g_assert_cmpstr(decision_name(DECISION_ALLOW), ==, "allow");
     g_assert_cmpstr(decision_name(DECISION_BLOCK), ==, "block");

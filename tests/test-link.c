@@ -21,8 +21,6 @@ static void test_both_ends_know_each_other(const void *pki)
     g_assert_cmpstr(f.server.names, ==, "alpha");
     g_assert_cmpint(f.server.authorised, ==, 1);
     g_assert_cmpint(f.client.authorised, ==, 1);
-    g_assert_true(link_is_dialler(f.client.link));
-    g_assert_false(link_is_dialler(f.server.link));
     beta = g_strdup_printf("127.0.0.1:%u", f.port);
     g_assert_cmpstr(link_remote_address(f.client.link), ==, beta);
     g_assert_true(g_str_has_prefix(link_remote_address(f.server.link), "127.0.0.1:"));
