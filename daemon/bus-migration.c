@@ -7,8 +7,6 @@
  */
 #include "bus-private.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "json-text.h"
@@ -25,9 +23,9 @@ typedef struct Migration {
 
 struct BusMigrations {
     Ledger *ledger;
+    BusObjects *objects;
     GPtrArray *migrations; /* of Migration, oldest first */
     gboolean loaded;       /* those of before the start are among them */
-    sd_bus *bus;           /* (nullable) */
 };
 
 /* Those whose changes are signalled. */
@@ -137,9 +135,9 @@ static Migration *migration_new(const char *id, JsonObject *record)
 
 /* ---- signals ---- */
 
-static void emit_changes(const BusMigrations *self, const char *path, const Migration *before, const Migration *now)
+static void emit_changes(const BusMigrations *self, const Migration *before, const Migration *now)
 {
-    char *names[G_N_ELEMENTS(changing) + 1] = { NULL };
+    const char *names[G_N_ELEMENTS(changing) + 1] = { NULL };
     guint n = 0;
 
     for (guint i = 0; i < G_N_ELEMENTS(changing); i++) {
@@ -147,26 +145,9 @@ static void emit_changes(const BusMigrations *self, const char *path, const Migr
         g_autoptr(GVariant) b = g_variant_lookup_value(now->properties, changing[i], NULL);
 
         if (!g_variant_equal(a, b))
-            names[n++] = (char *)changing[i];
+            names[n++] = changing[i];
     }
-    if (n > 0)
-        sd_bus_emit_properties_changed_strv(self->bus, path, INTERFACE, names);
-}
-
-/* before == NULL: it is new; now == NULL: it is gone. */
-static void emit(const BusMigrations *self, const char *id, const Migration *before, const Migration *now)
-{
-    char *path = NULL;
-
-    if (!self->bus || sd_bus_path_encode(PREFIX, id, &path) < 0)
-        return;
-    if (!before)
-        sd_bus_emit_object_added(self->bus, path);
-    else if (now)
-        emit_changes(self, path, before, now);
-    else
-        sd_bus_emit_interfaces_removed(self->bus, path, INTERFACE, NULL);
-    free(path);
+    bus_objects_changed(self->objects, now->id, names);
 }
 
 /* ---- which ones there are ---- */
@@ -187,7 +168,7 @@ static void drop(BusMigrations *self, guint at)
 {
     Migration *gone = g_ptr_array_steal_index(self->migrations, at);
 
-    emit(self, gone->id, gone, NULL);
+    bus_objects_removed(self->objects, gone->id);
     migration_free(gone);
 }
 
@@ -213,12 +194,12 @@ static void put(BusMigrations *self, const char *id, JsonObject *record)
         make_place(self);
         at = position(self, id, &found);
         g_ptr_array_insert(self->migrations, (int)at, now);
-        emit(self, id, NULL, now);
+        bus_objects_added(self->objects, id);
         return;
     }
     before = self->migrations->pdata[at];
     self->migrations->pdata[at] = now;
-    emit(self, id, before, now);
+    emit_changes(self, before, now);
     migration_free(before);
 }
 
@@ -284,49 +265,31 @@ static const sd_bus_vtable vtable[] = {
     SD_BUS_VTABLE_END,
 };
 
-static int on_find(sd_bus *bus, const char *path, const char *interface, void *data, void **ret_found, sd_bus_error *e)
+static void *find_migration(void *owner, const char *id)
 {
-    BusMigrations *self = data;
-    char *id = NULL;
-    gboolean found = FALSE;
-    int r = sd_bus_path_decode(path, PREFIX, &id);
+    BusMigrations *self = owner;
+    gboolean found;
+    guint at = position(self, id, &found);
 
-    if (r > 0) {
-        guint at = position(self, id, &found);
-
-        if (!found) { /* what was just stored is found, and signalled without reading anything */
-            load_once(self);
-            at = position(self, id, &found);
-        }
-        if (found)
-            *ret_found = self->migrations->pdata[at];
+    if (!found) { /* what was just stored is found, and signalled without reading anything */
+        load_once(self);
+        at = position(self, id, &found);
     }
-    free(id);
-    return found ? 1 : MIN(r, 0);
+    return found ? self->migrations->pdata[at] : NULL;
 }
 
-static int on_enumerate(sd_bus *bus, const char *prefix, void *data, char ***ret_nodes, sd_bus_error *e)
+static guint count_migrations(void *owner)
 {
-    BusMigrations *self = data;
-    char **nodes;
-    guint n;
-    int r;
-
-    load_once(self);
-    n = self->migrations->len;
-    nodes = calloc(n + 1, sizeof *nodes); /* freed by sd-bus */
-    r = nodes ? 0 : -ENOMEM;
-    for (guint i = 0; r >= 0 && i < n; i++)
-        r = sd_bus_path_encode(PREFIX, ((Migration *)self->migrations->pdata[i])->id, &nodes[i]);
-    if (r < 0) {
-        for (guint i = 0; nodes && i < n; i++)
-            free(nodes[i]);
-        free(nodes);
-        return r;
-    }
-    *ret_nodes = nodes;
-    return 1;
+    load_once(owner);
+    return ((BusMigrations *)owner)->migrations->len;
 }
+
+static const char *nth_id(void *owner, guint n)
+{
+    return ((Migration *)((BusMigrations *)owner)->migrations->pdata[n])->id;
+}
+
+static const BusKind kind = { PREFIX, INTERFACE, vtable, find_migration, count_migrations, nth_id };
 
 /* ---- life cycle ---- */
 
@@ -335,6 +298,7 @@ BusMigrations *bus_migrations_new(Ledger *ledger)
     BusMigrations *self = g_new0(BusMigrations, 1);
 
     self->ledger = ledger;
+    self->objects = bus_objects_new(&kind, self);
     self->migrations = g_ptr_array_new_with_free_func(migration_free);
     ledger_watch(ledger, on_record, self);
     return self;
@@ -346,21 +310,16 @@ void bus_migrations_free(BusMigrations *self)
         return;
     ledger_watch(self->ledger, NULL, NULL);
     g_ptr_array_unref(self->migrations);
+    bus_objects_free(self->objects);
     g_free(self);
 }
 
 int bus_migrations_add(BusMigrations *self, sd_bus *bus)
 {
-    int r = sd_bus_add_fallback_vtable(bus, NULL, PREFIX, INTERFACE, vtable, on_find, self);
-
-    if (r >= 0)
-        r = sd_bus_add_node_enumerator(bus, NULL, PREFIX, on_enumerate, self);
-    if (r >= 0)
-        self->bus = bus;
-    return r;
+    return bus_objects_add(self->objects, bus);
 }
 
 void bus_migrations_leave(BusMigrations *self)
 {
-    self->bus = NULL;
+    bus_objects_leave(self->objects);
 }

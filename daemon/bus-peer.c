@@ -5,8 +5,6 @@
  */
 #include "bus-private.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "facts-codec.h"
@@ -28,8 +26,8 @@ typedef struct Shown {
 
 struct BusPeers {
     Peers *peers;
+    BusObjects *objects;
     GHashTable *shown; /* name -> Shown */
-    sd_bus *bus;       /* (nullable) */
 };
 
 /* ---- properties ---- */
@@ -153,37 +151,22 @@ static const sd_bus_vtable peer_vtable[] = {
 
 /* ---- objects ---- */
 
-static int on_find_peer(sd_bus *bus, const char *path, const char *interface, void *data, void **ret_found, sd_bus_error *e)
+static void *find_peer(void *owner, const char *name)
 {
-    const BusPeers *self = data;
-    char *name = NULL;
-    int r = sd_bus_path_decode(path, PREFIX, &name);
-
-    if (r > 0)
-        *ret_found = peers_by_name(self->peers, name);
-    r = r > 0 && *ret_found ? 1 : MIN(r, 0);
-    free(name);
-    return r;
+    return peers_by_name(((BusPeers *)owner)->peers, name);
 }
 
-static int on_enumerate_peers(sd_bus *bus, const char *prefix, void *data, char ***ret_nodes, sd_bus_error *e)
+static guint count_peers(void *owner)
 {
-    const BusPeers *self = data;
-    guint n = peers_count(self->peers);
-    char **nodes = calloc(n + 1, sizeof *nodes); /* freed by sd-bus */
-    int r = nodes ? 0 : -ENOMEM;
-
-    for (guint i = 0; r >= 0 && i < n; i++)
-        r = sd_bus_path_encode(PREFIX, peer_name(peers_nth(self->peers, i)), &nodes[i]);
-    if (r < 0) {
-        for (guint i = 0; nodes && i < n; i++)
-            free(nodes[i]);
-        free(nodes);
-        return r;
-    }
-    *ret_nodes = nodes;
-    return 1;
+    return peers_count(((BusPeers *)owner)->peers);
 }
+
+static const char *nth_name(void *owner, guint n)
+{
+    return peer_name(peers_nth(((BusPeers *)owner)->peers, n));
+}
+
+static const BusKind peer_kind = { PREFIX, INTERFACE, peer_vtable, find_peer, count_peers, nth_name };
 
 /* ---- signals ---- */
 
@@ -196,22 +179,22 @@ static void shown_free(void *data)
 }
 
 /* What of the peer is signalled only if it differs; its names go to `names`, which has place for them. */
-static void shown_update(Shown *shown, const Peer *peer, char **names)
+static void shown_update(Shown *shown, const Peer *peer, const char **names)
 {
     RelationBounds relation = peer_relation(peer);
     gboolean stored = peer_relation_is_stored(peer);
     guint n = 0;
 
     if (relation.state != shown->relation)
-        names[n++] = (char *)"RelationState";
+        names[n++] = "RelationState";
     if (relation.fault != shown->fault)
-        names[n++] = (char *)"RelationFault";
+        names[n++] = "RelationFault";
     if (stored != shown->stored)
-        names[n++] = (char *)"RelationStored";
+        names[n++] = "RelationStored";
     if (g_strcmp0(peer_address(peer), shown->address) != 0)
-        names[n++] = (char *)"Address";
+        names[n++] = "Address";
     if (peer_is_found(peer) != shown->found)
-        names[n++] = (char *)"Origin";
+        names[n++] = "Origin";
     names[n] = NULL;
     shown->relation = relation.state;
     shown->fault = relation.fault;
@@ -221,63 +204,53 @@ static void shown_update(Shown *shown, const Peer *peer, char **names)
     shown->address = g_strdup(peer_address(peer));
 }
 
-static void emit_differences(BusPeers *self, Peer *peer, const char *path)
+static void emit_differences(BusPeers *self, Peer *peer)
 {
-    char *names[DIFFERENCES_MAX + 1];
+    const char *names[DIFFERENCES_MAX + 1];
 
     shown_update(g_hash_table_lookup(self->shown, peer_name(peer)), peer, names);
-    if (self->bus && names[0])
-        sd_bus_emit_properties_changed_strv(self->bus, path, INTERFACE, names);
+    bus_objects_changed(self->objects, peer_name(peer), names);
 }
 
 /* FALSE: the peer is new, and all of it was told. */
-static gboolean is_shown(BusPeers *self, Peer *peer, const char *path)
+static gboolean is_shown(BusPeers *self, Peer *peer)
 {
     Shown *shown = g_hash_table_lookup(self->shown, peer_name(peer));
-    char *ignored[DIFFERENCES_MAX + 1];
+    const char *ignored[DIFFERENCES_MAX + 1];
 
     if (shown)
         return TRUE;
     shown = g_new0(Shown, 1);
     shown_update(shown, peer, ignored);
     g_hash_table_insert(self->shown, g_strdup(peer_name(peer)), shown);
-    if (self->bus)
-        sd_bus_emit_object_added(self->bus, path);
+    bus_objects_added(self->objects, peer_name(peer));
     return FALSE;
 }
 
 void bus_peer_sampled(BusPeers *self, Peer *peer)
 {
-    char *path = NULL;
-
-    if (sd_bus_path_encode(PREFIX, peer_name(peer), &path) >= 0 && is_shown(self, peer, path))
-        emit_differences(self, peer, path);
-    free(path);
+    if (is_shown(self, peer))
+        emit_differences(self, peer);
 }
 
 void bus_peer_changed(BusPeers *self, Peer *peer)
 {
-    char *path = NULL;
+    static const char *const always[] = { "State", "Error", "Host", NULL };
 
-    if (sd_bus_path_encode(PREFIX, peer_name(peer), &path) >= 0 && is_shown(self, peer, path)) {
-        if (self->bus)
-            sd_bus_emit_properties_changed(self->bus, path, INTERFACE, "State", "Error", "Host", NULL);
-        emit_differences(self, peer, path);
-    }
-    free(path);
+    if (!is_shown(self, peer))
+        return;
+    bus_objects_changed(self->objects, peer_name(peer), always);
+    emit_differences(self, peer);
 }
 
 static gboolean is_gone(void *name, void *shown, void *data)
 {
     const BusPeers *self = data;
     const Peer *peer = peers_by_name(self->peers, name);
-    char *path = NULL;
 
     if (peer && strcmp(peer_name(peer), name) == 0)
         return FALSE;
-    if (self->bus && sd_bus_path_encode(PREFIX, name, &path) >= 0)
-        sd_bus_emit_interfaces_removed(self->bus, path, INTERFACE, NULL);
-    free(path);
+    bus_objects_removed(self->objects, name);
     return TRUE;
 }
 
@@ -295,6 +268,7 @@ BusPeers *bus_peers_new(Peers *peers)
     BusPeers *self = g_new0(BusPeers, 1);
 
     self->peers = peers;
+    self->objects = bus_objects_new(&peer_kind, self);
     self->shown = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, shown_free);
     bus_peers_changed(self);
     return self;
@@ -305,21 +279,16 @@ void bus_peers_free(BusPeers *self)
     if (!self)
         return;
     g_hash_table_unref(self->shown);
+    bus_objects_free(self->objects);
     g_free(self);
 }
 
 int bus_peers_add(BusPeers *self, sd_bus *bus)
 {
-    int r = sd_bus_add_fallback_vtable(bus, NULL, PREFIX, INTERFACE, peer_vtable, on_find_peer, self);
-
-    if (r >= 0)
-        r = sd_bus_add_node_enumerator(bus, NULL, PREFIX, on_enumerate_peers, self);
-    if (r >= 0)
-        self->bus = bus;
-    return r;
+    return bus_objects_add(self->objects, bus);
 }
 
 void bus_peers_leave(BusPeers *self)
 {
-    self->bus = NULL;
+    bus_objects_leave(self->objects);
 }

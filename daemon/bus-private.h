@@ -4,7 +4,7 @@
 /* What the files of bus-service share; nobody else includes it.
  *
  * bus-service.c: the connection and the name. bus-manager.c, bus-peer.c, bus-migration.c: one kind of object each, its vtable
- * and its signals. bus-reply.c: answers to method calls.
+ * and its signals. bus-objects.c: what peers and migrations have in common. bus-reply.c: answers to method calls.
  *
  * The connection may be lost and opened again: what is kept between two signals is kept by BusPeers and BusMigrations, which
  * outlive it. x_add() registers objects on a new connection and returns sd-bus' negative errno or >= 0; from then until x_leave()
@@ -26,6 +26,30 @@ int bus_reply_invalid(sd_bus_message *call, const char *message);
 int bus_manager_add(sd_bus *bus, BusServiceParams *params);
 void bus_manager_changed(sd_bus *bus);
 void bus_manager_hook_changed(sd_bus *bus);
+
+/* Objects of one interface below one path, one for each name. */
+typedef struct BusKind {
+    const char *prefix, *interface;
+    const sd_bus_vtable *vtable;
+    /* The `data` of the vtable's handlers; NULL: nothing has that name. */
+    void *(*find)(void *owner, const char *name);
+    /* How many there are now, and the name of the nth of them; asked in this order. */
+    guint (*count)(void *owner);
+    const char *(*name)(void *owner, guint n);
+} BusKind;
+
+typedef struct BusObjects BusObjects;
+
+/* `owner` is handed to the functions of `kind`; both must outlive it. */
+BusObjects *bus_objects_new(const BusKind *kind, void *owner);
+void bus_objects_free(BusObjects *self);
+int bus_objects_add(BusObjects *self, sd_bus *bus);
+void bus_objects_leave(BusObjects *self);
+
+/* Signals; without a bus nothing is done. properties: names, NULL-terminated; none: nothing is done. */
+void bus_objects_added(BusObjects *self, const char *name);
+void bus_objects_removed(BusObjects *self, const char *name);
+void bus_objects_changed(BusObjects *self, const char *name, const char *const *properties);
 
 typedef struct BusPeers BusPeers;
 
