@@ -532,13 +532,11 @@ gboolean link_session_recheck(const LinkSession *session, LinkTls *tls, GError *
     gboolean ok;
 
     raw = gnutls_certificate_get_peers(session->tls_session, &n);
-    for (; imported < MIN(n, CHAIN_MAX); imported++) {
-        gnutls_x509_crt_init(&chain[imported]);
-        gnutls_x509_crt_import(chain[imported], &raw[imported], GNUTLS_X509_FMT_DER);
-    }
+    for (; imported < MIN(n, CHAIN_MAX) && gnutls_x509_crt_init(&chain[imported]) >= 0; imported++)
+        gnutls_x509_crt_import(chain[imported], &raw[imported], GNUTLS_X509_FMT_DER); /* an empty one is not valid */
     ok = imported > 0 && chain_is_valid(for_server ? tls->client : tls->server, chain, imported, for_server, &status);
-    if (!ok && imported > 0) {
-        g_autofree char *what = text_status(status, chain[0], for_server);
+    if (!ok) {
+        g_autofree char *what = imported > 0 ? text_status(status, chain[0], for_server) : g_strdup("cannot be read again");
 
         g_propagate_error(error, session_fault(session, TBSYNC_ERROR_IDENTITY, "its certificate %s", what));
     }
