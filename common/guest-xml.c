@@ -59,6 +59,8 @@ static xmlDoc *parse_tree(const char *xml, gsize length, GError **error)
         return NULL;
     }
     context = xmlNewParserCtxt();
+    if (context == NULL)
+        g_error("no memory for domain XML");
     context->sax->internalSubset = on_doctype;
     g_autoptr(xmlDoc) doc = xmlCtxtReadMemory(context, xml, (int)length, NULL, "UTF-8",
                                               XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
@@ -218,9 +220,9 @@ static gboolean read_identity(Reading *r, const xmlNode *domain)
     if (!uuid_normalise(uuid, r->guest.uuid))
         return refuse_value(r->error, "uuid", uuid, "a UUID");
     FACT_SET(&r->guest, GUEST_UUID);
-    if (name_node == NULL)
+    g_autofree char *name = name_node != NULL ? take(xmlNodeGetContent(name_node)) : NULL;
+    if (name == NULL)
         return refuse(r->error, "it has no name");
-    g_autofree char *name = take(xmlNodeGetContent(name_node));
     return store(r, GUEST_NAME, name);
 }
 

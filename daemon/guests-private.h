@@ -72,7 +72,7 @@ void *guests_ask_timebase(void *input, GError **error);
 /* The timebase in the text of "info registers". */
 gboolean guests_parse_timebase(const char *text, guint64 *ret_ticks);
 
-/* Once per process, before all else. */
+/* Once per process, before each connection: what failed is tried again by the next one, which fails meanwhile. */
 void guests_libvirt_init(void);
 
 /* libvirt's numbers of a lifecycle event -> kind and words; a detail newer than the table gives the

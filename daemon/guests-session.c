@@ -233,6 +233,7 @@ static void session_open(Session *session)
     Guests *guests = session->guests;
     g_autofree char *what = g_strdup_printf("connecting to libvirt at %s", guests->uri);
 
+    guests_libvirt_init();
     session->state = GUESTS_CONNECTING;
     session->opening = guests_conn_new(guests->uri, session->timing,
                                        &(GuestsSink){ session_event, session_closed, session },
@@ -448,7 +449,6 @@ Guests *guests_new(const GuestsConfig *config, const GuestsCallbacks *callbacks,
 {
     Guests *guests = g_new0(Guests, 1);
 
-    guests_libvirt_init();
     guests->uri = g_strdup(config->uri);
     guests->open_deadline_ms =
         config->open_deadline_ms != 0 ? config->open_deadline_ms : OPEN_DEADLINE_MS;

@@ -49,14 +49,14 @@ static void ignore_libvirt_error(void *data, virErrorPtr error)
  * prints on stderr. */
 void guests_libvirt_init(void)
 {
-    static gsize done;
+    static gboolean done;
 
-    if (!g_once_init_enter(&done))
+    if (done)
         return;
+    done = virInitialize() >= 0 && virEventRegisterDefaultImpl() >= 0;
     virSetErrorFunc(NULL, ignore_libvirt_error);
-    if (virEventRegisterDefaultImpl() < 0)
+    if (!done)
         g_warning("libvirt: no event loop: %s", virGetLastErrorMessage());
-    g_once_init_leave(&done, 1);
 }
 
 static TbsyncError libvirt_error_code(void)
