@@ -10,6 +10,7 @@
 #define OPEN_DEADLINE_MS 10000
 #define HOST_DEADLINE_MS 30000 /* the first capabilities call of a libvirtd probes all emulators   \
                                 */
+#define HOST_KEY         "/"   /* no guest is called so; one hung request keeps others from threads */
 #define RETRY_MIN_MS     500
 #define RETRY_MAX_MS     30000
 #define STABLE_MS        30000 /* a connection that lasted so long resets the back-off */
@@ -46,6 +47,7 @@ struct Guests {
     GuestsCaps caps;
     gboolean caps_known;
     guint32 qemu_version; /* 0: unknown */
+    guint host_retry_ms, host_retry_id;
     gboolean sync_registers;
     GHashTable *syncing; /* uuid -> Sync (borrowed) of the last start, until it is done or the guest stops */
 };
@@ -81,6 +83,8 @@ static void session_down(Session *session, const char *reason)
 {
     session->state = GUESTS_DOWN;
     g_clear_handle_id(&session->stable_id, g_source_remove);
+    if (!session->timing)
+        g_clear_handle_id(&session->guests->host_retry_id, g_source_remove);
     g_clear_pointer(&session->conn, guests_conn_discard);
     g_free(session->error);
     session->error = g_strdup(reason);
@@ -99,8 +103,10 @@ static void session_up(Session *session, GuestsConn *conn)
     session->conn = conn;
     g_clear_pointer(&session->error, g_free);
     session->stable_id = g_timeout_add(STABLE_MS, session_stable, session);
-    if (!session->timing)
+    if (!session->timing) {
+        guests->host_retry_ms = guests->retry_min_ms;
         host_ask(guests);
+    }
     guests_state_changed(guests);
     if (!session->timing)
         guests->callbacks.event(&(GuestEvent){ .kind = GUEST_EVENT_DEFINED_CHANGED,
@@ -262,6 +268,22 @@ static void session_close(Session *session)
 
 /* ---- host facts ---- */
 
+static gboolean host_ask_again(void *data)
+{
+    Guests *guests = data;
+
+    guests->host_retry_id = 0;
+    host_ask(guests);
+    return G_SOURCE_REMOVE;
+}
+
+/* The connection may stay up for months, so its first call is not the last chance. */
+static void host_ask_later(Guests *guests)
+{
+    guests->host_retry_id = g_timeout_add(guests->host_retry_ms, host_ask_again, guests);
+    guests->host_retry_ms = MIN(2 * guests->host_retry_ms, RETRY_MAX_MS);
+}
+
 static void host_answered(GObject *source, GAsyncResult *result, void *data)
 {
     GuestsConn *conn = data;
@@ -269,8 +291,10 @@ static void host_answered(GObject *source, GAsyncResult *result, void *data)
     g_autoptr(GError) error = NULL;
     g_autofree GuestsHostAnswer *answer = calls_run_finish(result, &error);
 
-    if (session != NULL && answer == NULL)
-        g_debug("host facts stay unknown: %s", error->message);
+    if (session != NULL && answer == NULL) {
+        g_debug("host facts are not known yet: %s", error->message);
+        host_ask_later(session->guests);
+    }
     if (session != NULL && answer != NULL) {
         Guests *guests = session->guests;
 
@@ -285,7 +309,7 @@ static void host_answered(GObject *source, GAsyncResult *result, void *data)
 static void host_ask(Guests *guests)
 {
     calls_run_async(guests->calls,
-                    &(CallSpec){ .key = "",
+                    &(CallSpec){ .key = HOST_KEY,
                                  .what = "reading libvirt's capabilities",
                                  .deadline_ms = HOST_DEADLINE_MS,
                                  .run = guests_ask_host,
@@ -476,6 +500,7 @@ void guests_free(Guests *guests)
     if (guests == NULL)
         return;
     g_clear_pointer(&guests->calls, calls_free);
+    g_clear_handle_id(&guests->host_retry_id, g_source_remove);
     session_close(&guests->main);
     session_close(&guests->timing);
     g_clear_pointer(&guests->opens, calls_free);

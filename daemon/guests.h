@@ -88,7 +88,7 @@ gboolean guests_has_timing_events(const Guests *guests);
 const char *guests_timing_error(const Guests *guests); /* (nullable) why they are wanted but not received: one sentence */
 
 /* QEMU version and pseries machine types of libvirt's ppc64 emulator, once known; into facts. Asked for after each
- * connect and cached: libvirt's first answer may take seconds. */
+ * connect, until there is an answer, and cached: libvirt's first one may take seconds, on a busy host more than we wait. */
 void guests_fill_host_facts(const Guests *guests, HostFacts *facts);
 
 /* One domain by UUID. Never lists. deadline in ms from now; TBSYNC_ERROR_TIMEOUT, _UNAVAILABLE. */

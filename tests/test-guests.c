@@ -14,6 +14,23 @@
 #define TEST_NAME "test"
 #define TEST_UUID "6695eb01-f6a4-8304-79aa-97f2502e193f"
 
+/* libvirt's own is not asked, whose test driver knows no POWER: a number of refusals, then a host with one machine type. */
+static gint *capabilities_refusals(void)
+{
+    static gint left;
+
+    return &left;
+}
+
+char *virConnectGetCapabilities(virConnectPtr conn)
+{
+    (void) conn;
+    if (g_atomic_int_add(capabilities_refusals(), -1) > 0)
+        return NULL;
+    return strdup("<capabilities><host><cpu><arch>ppc64le</arch></cpu></host><guest><os_type>hvm</os_type>"
+                  "<arch name='ppc64'><machine>pseries-7.2</machine><domain type='qemu'/></arch></guest></capabilities>");
+}
+
 typedef struct World {
     Guests *guests;
     GArray *kinds; /* of GuestEventKind, the refresh at connect left out */
@@ -145,6 +162,27 @@ static void test_connect_is_reported_with_one_refresh(void)
     g_assert_null(guests_error(world.guests));
     g_assert_cmpuint(world.refreshes, ==, 1);
     g_assert_cmpuint(world.changes, >=, 1);
+    world_close(&world);
+}
+
+/* As from a libvirtd that is too busy to probe its emulators: the connection stays up, so no other connect asks again. */
+static void test_refused_capabilities_are_asked_for_again(void)
+{
+    World world;
+    HostFacts facts = { 0 };
+
+    g_atomic_int_set(capabilities_refusals(), 2);
+    world_open(&world, TEST_URI, FALSE, 0);
+    wait_for_state(&world, GUESTS_UP);
+    guests_fill_host_facts(world.guests, &facts);
+    g_assert_false(FACT_KNOWN(&facts, HOST_QEMU_VERSION));
+    while (!FACT_KNOWN(&facts, HOST_QEMU_VERSION)) {
+        g_main_context_iteration(NULL, TRUE);
+        guests_fill_host_facts(world.guests, &facts);
+    }
+    g_assert_cmpuint(facts.n_machine_types, ==, 1);
+    g_assert_cmpint(guests_state(world.guests), ==, GUESTS_UP);
+    g_assert_cmpint(g_atomic_int_get(capabilities_refusals()), ==, -1); /* and not after that */
     world_close(&world);
 }
 
@@ -574,6 +612,8 @@ int main(int argc, char **argv)
     g_test_add_func("/guests/empty-uri-is-off", test_empty_uri_is_off);
     g_test_add_func("/guests/connect-is-reported-with-one-refresh",
                     test_connect_is_reported_with_one_refresh);
+    g_test_add_func("/guests/refused-capabilities-are-asked-for-again",
+                    test_refused_capabilities_are_asked_for_again);
     g_test_add_func("/guests/find-tells-active-from-absent", test_find_tells_active_from_absent);
     g_test_add_func("/guests/lookup-takes-name-or-uuid", test_lookup_takes_name_or_uuid);
     g_test_add_func("/guests/list-has-every-guest", test_list_has_every_guest);
