@@ -4,7 +4,8 @@
  *
  * The daemon is a process of its own, so that CPU and memory are its alone; this process plays all peers, over real TLS on
  * loopback, so that waiting times contain the work of both ends. Each figure stands beside its bar, if it has one. Simulated
- * timebases; records on a file system in memory.
+ * timebases; records on a file system in memory. On a machine that does other things "chrt -f 1 bench-load TBSYNCD --startup", as
+ * root, tells how soon it would answer on a quiet one.
  */
 #include "facts-codec.h"
 #include "link-stranger.h"
