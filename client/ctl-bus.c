@@ -2,6 +2,7 @@
 #include "ctl-bus-call.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "error.h"
 #include "sd-variant.h"
@@ -43,6 +44,15 @@ sd_bus *ctl_bus_open(Ctl *ctl, GError **error)
     return bus;
 }
 
+/* What tbsyncd itself says is handed on. What it cannot reach, libvirt or a peer, is doctor's to look at. */
+static void hand_on(const GError *said, GError **error)
+{
+    gboolean away = said->code == TBSYNC_ERROR_UNAVAILABLE || said->code == TBSYNC_ERROR_UNREACHABLE;
+
+    g_set_error(error, TBSYNC_ERROR, said->code, "%s%s", said->message,
+                away && strstr(said->message, "; ") == NULL ? "; see: tbsyncctl doctor" : "");
+}
+
 /* What the operator can do about it depends on who refused: the bus, libsystemd, or the daemon with words of its own. */
 void ctl_bus_set_error(const Ctl *ctl, const CtlCall *call, int r, const sd_bus_error *bus_error, GError **error)
 {
@@ -55,7 +65,7 @@ void ctl_bus_set_error(const Ctl *ctl, const CtlCall *call, int r, const sd_bus_
                     "tbsyncd did not answer %s within %u ms; look at it with: systemctl status tbsyncd", call->method,
                     deadline_ms);
     else if (name != NULL && g_str_has_prefix(name, "org.tbsyncd1.Error."))
-        g_propagate_error(error, g_steal_pointer(&said));
+        hand_on(said, error);
     else if (g_error_matches(said, TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE))
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_UNAVAILABLE,
                     "tbsyncd is not running on this host; start it with: systemctl start tbsyncd");

@@ -70,7 +70,7 @@ static gboolean fill_destination(const PreflightParams *params, const char *host
     }
     if (!peer_facts(peer)) {
         g_set_error(error, TBSYNC_ERROR, TBSYNC_ERROR_UNREACHABLE,
-                    "peer '%s' (%s) has not been reached yet: %s", host, peer_address(peer),
+                    "nothing is known yet of peer '%s': %s", host,
                     peer_error(peer) ? peer_error(peer) : peer_state_name(peer_state(peer)));
         return FALSE;
     }

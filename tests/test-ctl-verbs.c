@@ -269,6 +269,20 @@ static void test_unknown_guest_host_and_record_are_told_apart_from_errors(void)
     expect_error("org.tbsyncd1.Error.Unavailable", "libvirt is away", 1, guests);
 }
 
+static void test_what_tbsyncd_cannot_reach_is_for_doctor(void)
+{
+    g_autoptr(Fixture) fixture = fixture_new(TRUE);
+
+    fixture->error_name = "org.tbsyncd1.Error.Unavailable";
+    fixture->error_message = "libvirt is away";
+    g_auto(Run) away = RUN(fixture, "guests");
+    g_assert_cmpstr(away.err, ==, "tbsyncctl guests: libvirt is away; see: tbsyncctl doctor\n");
+    fixture->error_name = "org.tbsyncd1.Error.Unreachable";
+    fixture->error_message = "it sleeps; wake it";
+    g_auto(Run) told = RUN(fixture, "check", "web1", "beta");
+    g_assert_cmpstr(told.err, ==, "tbsyncctl check: it sleeps; wake it\n");
+}
+
 static void test_missing_permission_is_said_with_what_to_type(void)
 {
     g_autoptr(Fixture) fixture = fixture_new(TRUE);
@@ -417,6 +431,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ctl-verbs/check-json-holds-the-verdict", test_check_json_holds_the_verdict);
     g_test_add_func("/ctl-verbs/unknown-guest-host-and-record-are-told-apart-from-errors",
                     test_unknown_guest_host_and_record_are_told_apart_from_errors);
+    g_test_add_func("/ctl-verbs/what-tbsyncd-cannot-reach-is-for-doctor", test_what_tbsyncd_cannot_reach_is_for_doctor);
     g_test_add_func("/ctl-verbs/missing-permission-is-said-with-what-to-type", test_missing_permission_is_said_with_what_to_type);
     g_test_add_func("/ctl-verbs/guests-are-listed-with-what-decides", test_guests_are_listed_with_what_decides);
     g_test_add_func("/ctl-verbs/guests-json-are-facts", test_guests_json_are_facts);
