@@ -4,6 +4,9 @@
  * Those that may have it, by what they told, and those of which nothing is known are asked first. Only the word of one of them that
  * it is migrating the guest out ends the search: without it the others are asked as well, once nobody that was asked first can
  * answer any more or when it takes too long, since what they told may be out of date.
+ *
+ * After that word the first ones have a moment to contradict it, and those that told that they have the guest as long as it takes:
+ * one of them is the source, unless it is the speaker, who may be lying.
  */
 #include "peers-private.h"
 
@@ -25,6 +28,7 @@ typedef struct Ask {
     PeerLink *link;
     sd_bus_slot *slot;
     GuestRole role;
+    gboolean claims; /* it told that it has such a guest */
 } Ask;
 
 struct Find {
@@ -34,6 +38,7 @@ struct Find {
     gint64 deadline_boot_ns;
     guint deadline_timer, settle_timer;
     guint others_timer; /* the others are asked then */
+    gboolean settled;   /* the time for a second "migrating out" is over, but for those that claim the guest */
     GSource *cancelled; /* (nullable) */
     GPtrArray *asks;    /* of Ask */
     GPtrArray *others;  /* of Peer, references: they told that they do not have it, and are not asked yet */
@@ -115,14 +120,11 @@ static void find_complete(Find *self, GError *error)
     g_free(self);
 }
 
-static gboolean on_find_timer(void *data)
+static gboolean on_deadline(void *data)
 {
     Find *self = data;
 
-    if (g_source_get_id(g_main_current_source()) == self->settle_timer)
-        self->settle_timer = 0;
-    else
-        self->deadline_timer = 0;
+    self->deadline_timer = 0;
     find_complete(self, NULL);
     return G_SOURCE_REMOVE;
 }
@@ -153,6 +155,17 @@ static gboolean find_is_idle(const Find *self)
     return TRUE;
 }
 
+static gboolean find_awaits_claim(const Find *self)
+{
+    for (guint i = self->n_over; i < self->asks->len; i++) {
+        const Ask *ask = g_ptr_array_index(self->asks, i);
+
+        if (ask->claims && (ask->state == ASK_WAITING || ask->state == ASK_UNDERWAY))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void find_ask_others(Find *self);
 
 /* Completes if there is nothing to wait for; `self` may be gone afterwards. */
@@ -160,8 +173,18 @@ static void find_review(Find *self)
 {
     if (self->others->len > 0 && self->found->role != ROLE_MIGRATING_OUT && find_is_idle(self))
         find_ask_others(self);
-    if (find_is_answered(self))
+    if (find_is_answered(self) || (self->settled && !find_awaits_claim(self)))
         find_complete(self, NULL);
+}
+
+static gboolean on_settled(void *data)
+{
+    Find *self = data;
+
+    self->settle_timer = 0;
+    self->settled = TRUE;
+    find_review(self);
+    return G_SOURCE_REMOVE;
 }
 
 static void find_note(Find *self, Ask *ask, const GuestFacts *guest)
@@ -176,7 +199,7 @@ static void find_note(Find *self, Ask *ask, const GuestFacts *guest)
     found->role = ask->role;
     found->guest = *guest;
     if (found->role == ROLE_MIGRATING_OUT)
-        self->settle_timer = g_timeout_add(self->peers->timing.settle_ms, on_find_timer, self);
+        self->settle_timer = g_timeout_add(self->peers->timing.settle_ms, on_settled, self);
 }
 
 static void on_ask_done(GuestRole role, const GuestFacts *guest, const GError *error, void *data)
@@ -301,7 +324,7 @@ static Find *find_new(Peers *peers, const char *uuid, guint deadline_ms, GTask *
     self->uuid = g_ascii_strdown(uuid, -1);
     mark = guest_mark(self->uuid);
     self->deadline_boot_ns = tb_clock_boot_ns() + (gint64) deadline_ms * (NS_PER_S / 1000);
-    self->deadline_timer = g_timeout_add(deadline_ms, on_find_timer, self);
+    self->deadline_timer = g_timeout_add(deadline_ms, on_deadline, self);
     self->found = peers_found_new();
     self->asks = g_ptr_array_new_with_free_func(ask_free);
     self->others = g_ptr_array_new_with_free_func((GDestroyNotify) peer_unref);
@@ -309,7 +332,7 @@ static Find *find_new(Peers *peers, const char *uuid, guint deadline_ms, GTask *
         Peer *peer = g_ptr_array_index(peers->peers, i);
 
         if (guest_marks_may_have(peer->marks, mark))
-            find_add(self, peer);
+            find_add(self, peer)->claims = peer->marks != NULL;
         else
             g_ptr_array_add(self->others, peer_ref(peer));
     }

@@ -145,8 +145,8 @@ const char *peers_loop_state_name(RelationLoopState state); /* "unknown", "close
 
 /* Hook path. Asks all linked peers for `uuid` at once, but for those that told not to have it, and dials the unlinked ones at the
  * same time, also those in back-off; a peer whose link is lost meanwhile is asked again on its next one. Completes 30 ms after the first
- * ROLE_MIGRATING_OUT (time for a second one, which makes it ambiguous), or when all that were asked have answered, one of them so, or
- * at the deadline. Where none of them answers so, within 30 ms, those that told not to have it are asked as well. A peer that
+ * ROLE_MIGRATING_OUT (time for a second one, which makes it ambiguous) and when all that told to have the guest have answered, or when all
+ * that were asked have, one of them so, or at the deadline. Where none of them answers so, within 30 ms, those that told not to have it are asked as well. A peer that
  * answers with an error, that is PEER_REFUSED or that is removed has not answered; the first two are not waited for.
  * Errors: G_IO_ERROR_CANCELLED only; TBSYNC_ERROR_INVALID for what is no UUID. */
 typedef struct PeersFound {

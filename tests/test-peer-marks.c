@@ -33,6 +33,12 @@ static void tell(Trio *trio, Node *node, const char *uuid)
     WAIT_UNTIL(marks_of(trio, node) && guest_marks_may_have(marks_of(trio, node), mark) == (uuid != NULL));
 }
 
+static gboolean on_span(void *data)
+{
+    *(gboolean *) data = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
 static void test_peer_that_does_not_have_the_guest_is_not_asked(void)
 {
     g_autoptr(PeersFound) found = NULL;
@@ -161,6 +167,48 @@ static void test_two_that_told_and_migrate_it_out_are_ambiguous(void)
     trio_clear(&trio);
 }
 
+/* Whoever claims the guest of another must outlast the deadline, not 30 ms. */
+static void test_peer_that_told_is_awaited_after_a_claim(void)
+{
+    g_autoptr(PeersFound) found = NULL;
+    GAsyncResult *result = NULL;
+    gboolean over = FALSE;
+    Trio trio;
+
+    start(&trio);
+    tell(&trio, &trio.beta, NODE_GUEST_UUID);
+    trio.alpha.peers->timing.settle_ms = 1;
+    trio.beta.answer = ANSWER_LATER;
+    trio.gamma.role = ROLE_MIGRATING_OUT; /* and told nothing */
+    peers_find_guest_async(trio.alpha.peers, NODE_GUEST_UUID, NEVER_MS, NULL, keep_result, &result);
+    WAIT_UNTIL(trio.beta.question && trio.gamma.asked);
+    g_timeout_add(50, on_span, &over);
+    WAIT_UNTIL(over);
+    g_assert_null(result);
+    link_service_reply_find(trio.beta.question, ROLE_MIGRATING_OUT, &trio.beta.guest);
+    found = node_find_finish(&trio.alpha, &result, NULL);
+    g_assert_cmpuint(found->migrating_out, ==, 2);
+    trio_clear(&trio);
+}
+
+/* It may be an old definition on a host that hangs. */
+static void test_peer_that_told_and_is_silent_does_not_undo_a_claim(void)
+{
+    g_autoptr(PeersFound) found = NULL;
+    Trio trio;
+
+    start(&trio);
+    tell(&trio, &trio.beta, NODE_GUEST_UUID);
+    trio.alpha.peers->timing.settle_ms = 1;
+    trio.beta.answer = ANSWER_LATER;
+    trio.gamma.role = ROLE_MIGRATING_OUT;
+    found = node_find(&trio.alpha, 500);
+    g_assert_cmpstr(peer_name(found->peer), ==, "gamma");
+    g_assert_cmpuint(found->migrating_out, ==, 1);
+    g_assert_cmpuint(found->unreachable->len, ==, 1);
+    trio_clear(&trio);
+}
+
 /* beta told that it has the guest and does not answer; gamma has it and has not told. */
 static void test_silent_peer_does_not_hide_the_source(void)
 {
@@ -173,7 +221,7 @@ static void test_silent_peer_does_not_hide_the_source(void)
     trio.alpha.peers->timing.settle_ms = 5;
     trio.beta.answer = ANSWER_LATER;
     trio.gamma.role = ROLE_MIGRATING_OUT;
-    found = node_find(&trio.alpha, NEVER_MS);
+    found = node_find(&trio.alpha, 500);
     g_assert_cmpstr(peer_name(found->peer), ==, "gamma");
     trio_clear(&trio);
 }
@@ -261,6 +309,9 @@ int main(int argc, char **argv)
     g_test_add_func("/peer-marks/inactive-guest-does-not-end-the-search", test_inactive_guest_does_not_end_the_search);
     g_test_add_func("/peer-marks/two-that-told-and-migrate-it-out-are-ambiguous",
                     test_two_that_told_and_migrate_it_out_are_ambiguous);
+    g_test_add_func("/peer-marks/peer-that-told-is-awaited-after-a-claim", test_peer_that_told_is_awaited_after_a_claim);
+    g_test_add_func("/peer-marks/peer-that-told-and-is-silent-does-not-undo-a-claim",
+                    test_peer_that_told_and_is_silent_does_not_undo_a_claim);
     g_test_add_func("/peer-marks/silent-peer-does-not-hide-the-source", test_silent_peer_does_not_hide_the_source);
     g_test_add_func("/peer-marks/unlinked-peer-does-not-hide-the-source", test_unlinked_peer_does_not_hide_the_source);
     g_test_add_func("/peer-marks/marks-end-with-the-link", test_marks_end_with_the_link);
