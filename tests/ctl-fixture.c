@@ -434,18 +434,28 @@ static void on_done(GObject *source, GAsyncResult *async, void *data)
     result->done = TRUE;
 }
 
-/* The hook looks at its user: root is made in a user namespace if we are not, and if we are another user who may read what root's
- * home holds. Not in a namespace, since there is none to be had in a chroot. */
+static gboolean has_user_namespaces(void)
+{
+    const char *const words[] = { "unshare", "--user", "true", NULL };
+    int status = -1;
+
+    return g_spawn_sync(NULL, (char **)words, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL, NULL, &status, NULL) &&
+           status == 0;
+}
+
+/* The hook looks at its user: root is made in a user namespace if we are not, and nobody if we are. In a chroot there is none to be
+ * had: there another user is made, with the right to read what root's home holds. */
 static void add_user(GPtrArray *arguments, gboolean as_user)
 {
     static const char *const root[] = { "unshare", "--user", "--map-root-user", NULL };
+    static const char *const nobody[] = { "unshare", "--user", NULL };
     static const char *const user[] = {
         "setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override", NULL
     };
 
     if ((geteuid() == 0) != as_user)
         return;
-    for (const char *const *word = as_user ? user : root; *word != NULL; word++)
+    for (const char *const *word = !as_user ? root : has_user_namespaces() ? nobody : user; *word != NULL; word++)
         g_ptr_array_add(arguments, (char *)*word);
 }
 
