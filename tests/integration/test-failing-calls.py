@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test-failing-calls.py TBSYNCCTL TBSYNCD SHIM [FUNCTION...]: the daemon while each call that can fail fails once.
+"""test-failing-calls.py TBSYNCCTL TBSYNCD SHIM [N/OF | FUNCTION...]: the daemon while each call that can fail fails once; all of them,
+every OFth from the Nth on, or those that are named.
 test-failing-calls.py TBSYNCCTL TBSYNCD: only whether it is known of each call how it can fail.
 
 Run by `scripts/run -n 2`, but for the second. Which calls there are is what the daemon's symbols say, and from which of its places they come is what it says when
@@ -211,11 +212,16 @@ def find_places():
     return re.findall(r"^place: (\w+) (tbsyncd\+\S+)$", run_with("places"), flags=re.M)
 
 
+def chosen(words):
+    part = re.fullmatch(r"(\d+)/(\d+)", words[0]) if words else None
+    return list(FAULTS)[int(part[1]) - 1::int(part[2])] if part else words or list(FAULTS)
+
+
 def main():
     places = find_places() if SHIM else []
     cases = [(check_table, ())]
     if SHIM:
-        cases += [(check_function, (name, [place for caller, place in places if caller == name])) for name in sys.argv[4:] or FAULTS]
+        cases += [(check_function, (name, [place for caller, place in places if caller == name])) for name in chosen(sys.argv[4:])]
     print(f"1..{len(cases)}")
     failed = 0
     for number, (check, arguments) in enumerate(cases, 1):
