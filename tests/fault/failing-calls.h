@@ -168,7 +168,7 @@ FAULT(xmlDocGetRootElement, 1, NULL)
 FAULT(xmlGetNoNsProp, 3, NULL)
 FAULT(xmlNodeGetContent, 1, NULL)
 
-NEVER("no call of anything", memcmp memcpy memmove qsort strcasecmp strchr strcmp strcspn strlen strncmp strnlen strrchr strspn strstr)
+NEVER("no call of anything", bsearch memcmp memcpy memmove memset qsort strcasecmp strchr strcmp strcspn strlen strncmp strnlen strrchr strspn strstr)
 NEVER("gives back", free gnutls_free gnutls_deinit gnutls_priority_deinit gnutls_certificate_free_credentials)
 NEVER("gives back", gnutls_x509_crl_deinit gnutls_x509_crt_deinit gnutls_x509_privkey_deinit xmlFree xmlFreeDoc xmlFreeParserCtxt xmlStopParser)
 NEVER("gives back", sd_bus_close sd_bus_close_unref sd_bus_unref sd_bus_slot_unref sd_bus_message_unref virDomainFree)
