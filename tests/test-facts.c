@@ -53,7 +53,7 @@ static void test_overlay_takes_only_what_is_known(void)
 /* Every field by itself: it is taken, and nothing else is. */
 static void test_overlay_takes_each_field(void)
 {
-    for (int field = GUEST_UUID; field <= GUEST_AHEAD_HI_TICKS; field++) {
+    for (int field = GUEST_UUID; field <= GUEST_TB_COPY_STALE; field++) {
         GuestFacts base, over, wanted;
 
         memset(&base, 0, sizeof base);
@@ -80,6 +80,8 @@ static void test_overlay_takes_each_field(void)
         over.tb_offset_ticks = 4;
         over.ahead_lo_ticks = 5;
         over.ahead_hi_ticks = 6;
+        over.paused = true;
+        over.tb_copy_stale = true;
         over.known = FACT_BIT(field);
         guest_facts_overlay(&base, &over);
         g_assert_cmpuint(base.known, ==, FACT_BIT(field));
@@ -95,6 +97,7 @@ static void test_overlay_takes_each_field(void)
         g_assert_true(TAKEN(GUEST_RESIZE_HPT, resize_hpt) && TAKEN(GUEST_ACTIVE, active));
         g_assert_true(TAKEN(GUEST_TB_OFFSET_TICKS, tb_offset_ticks));
         g_assert_true(TAKEN(GUEST_AHEAD_LO_TICKS, ahead_lo_ticks) && TAKEN(GUEST_AHEAD_HI_TICKS, ahead_hi_ticks));
+        g_assert_true(TAKEN(GUEST_PAUSED, paused) && TAKEN(GUEST_TB_COPY_STALE, tb_copy_stale));
 #undef TAKEN
     }
 }
