@@ -11,12 +11,12 @@ import traceback
 class Ctl:
     """One run of the program under test."""
 
-    def __init__(self, arguments, data=b"", environment=None):
+    def __init__(self, arguments, data=b"", environment=None, patience_s=120):
         if isinstance(data, str):
             data = data.encode()
         env = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "PAGER", "TBSYNC_PAGER")}
         env.update({"LC_ALL": "C.UTF-8"}, **(environment or {}))
-        done = subprocess.run([sys.argv[1], *arguments], input=data, env=env, capture_output=True, timeout=120)
+        done = subprocess.run([sys.argv[1], *arguments], input=data, env=env, capture_output=True, timeout=patience_s)
         self.status = done.returncode
         self.out = done.stdout.decode("utf-8")
         self.err = done.stderr.decode("utf-8")

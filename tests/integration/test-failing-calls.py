@@ -30,6 +30,7 @@ RUN = pathlib.Path(os.environ.get("TBSYNC_RUN_DIR", ""))
 TBSYNCD, SHIM = sys.argv[2], "".join(sys.argv[3:4])
 BUS = f"unix:path={RUN}/alpha/bus"
 DEADLINE_S = 30
+HOOK_PATIENCE_S = 15  # thrice a hook's deadline: the machine may stand still, too. D-Bus by itself would wait for 25 s
 TABLE = (pathlib.Path(__file__).parent.parent / "fault/failing-calls.h").read_text(encoding="ascii")
 XML = """<domain type='kvm'><name>g</name><uuid>%s</uuid><memory>1048576</memory>
 <os><type arch='ppc64le' machine='pseries-7.2'>hvm</type></os><cpu mode='host-model'/></domain>"""
@@ -53,8 +54,8 @@ FAULTS = {name: (int(times), *value_of(how)) for name, times, how in re.findall(
 NEVER = {name for names in re.findall(r'^NEVER\("[^"]+", ([\w ]+)\)$', TABLE, flags=re.M) for name in names.split()}
 
 
-def ctl(*arguments, data=b"", bus=BUS):
-    return Ctl(list(arguments), data, {"DBUS_SYSTEM_BUS_ADDRESS": bus})
+def ctl(*arguments, data=b"", bus=BUS, patience_s=120):
+    return Ctl(list(arguments), data, {"DBUS_SYSTEM_BUS_ADDRESS": bus}, patience_s)
 
 
 def await_that(what, condition):
@@ -77,7 +78,7 @@ def has_met():
 
 
 def hook_of(host, uuid):
-    return ctl("hook", "g", "migrate", "begin", "-", data=XML % uuid, bus=f"unix:path={RUN}/{host}/bus")
+    return ctl("hook", "g", "migrate", "begin", "-", data=XML % uuid, bus=f"unix:path={RUN}/{host}/bus", patience_s=HOOK_PATIENCE_S)
 
 
 def knock():
@@ -121,12 +122,10 @@ def check_running(daemon):
     """It is up: whatever failed, it comes back by itself."""
     await_that("linked with beta, or refused", lambda: daemon.poll() is not None or has_met())
     use(daemon)
-    start = time.monotonic()
     answer = hook_of("alpha", NOBODYS_UUID)
-    took_s = time.monotonic() - start
-    # nobody has that guest: refused, in time, with a reason, whatever failed
-    if answer.status != 1 or "tbsync: " not in answer.err or answer.out or took_s > 5.5:
-        raise AssertionError(f"hook: {answer.status} after {took_s:.1f} s: {answer.err}")
+    # nobody has that guest: refused, with a reason, whatever failed
+    if answer.status != 1 or "tbsync: " not in answer.err or answer.out:
+        raise AssertionError(f"hook: {answer.status}: {answer.err}")
     for host in ("alpha", "beta"):
         await_that(f"{host} is linked and answered", lambda host=host: daemon.poll() is not None or knows_nobody(host))
     records = json.loads(ctl("history", "--json", "--limit", "1").out or "[{}]")

@@ -7,7 +7,7 @@ import sys
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent), str(pathlib.Path(__file__).parent)]
 from ctl_tap import equal, main  # noqa: E402
-from hosts import GUEST_UUID, Lab, await_that, free_port  # noqa: E402
+from hosts import GUEST_UUID, Lab, await_that, enter_namespace, free_port  # noqa: E402
 
 ALLOWED = (0, [])
 
@@ -58,4 +58,5 @@ def test_peer_without_libvirt_is_asked_as_it_may_have_any_guest():
 
 
 if __name__ == "__main__":
+    enter_namespace()
     sys.exit(main("find", sys.modules[__name__]))
