@@ -51,7 +51,7 @@ typedef struct GuestsFound {
     GuestFacts facts; /* all unknown if absent */
 } GuestsFound;
 
-/* Input of the calls below: an open connection and a guest (UUID; as typed, for a lookup; "" for
+/* Input of the calls below: a connection, open or being opened, and a guest (UUID; as typed, for a lookup; "" for
  * host and list). */
 void *guests_ask_new(GuestsConn *conn, const char *guest);
 void guests_ask_free(void *input);

@@ -347,13 +347,15 @@ typedef struct Ask {
 static void guests_ask(Guests *guests, const Ask *ask, GCancellable *cancellable,
                        GAsyncReadyCallback callback, void *data)
 {
-    if (guests->main.state != GUESTS_UP) {
+    /* Each call connects by itself: one that comes while we connect need not wait. */
+    GuestsConn *conn = guests->main.conn != NULL ? guests->main.conn : guests->main.opening;
+
+    if (conn == NULL) {
         g_task_report_new_error(NULL, callback, data, guests_ask, TBSYNC_ERROR,
                                 TBSYNC_ERROR_UNAVAILABLE, "%s: %s", ask->what,
-                                guests->main.error != NULL ? guests->main.error
-                                : guests->main.state == GUESTS_OFF
-                                    ? "no libvirt is configured (URI= in [Libvirt] is empty)"
-                                    : "not yet connected to libvirt");
+                                guests->main.error != NULL
+                                    ? guests->main.error
+                                    : "no libvirt is configured (URI= in [Libvirt] is empty)");
         return;
     }
     calls_run_async(guests->calls,
@@ -361,7 +363,7 @@ static void guests_ask(Guests *guests, const Ask *ask, GCancellable *cancellable
                                  .what = ask->what,
                                  .deadline_ms = ask->deadline_ms,
                                  .run = ask->run,
-                                 .input = guests_ask_new(guests->main.conn, ask->guest),
+                                 .input = guests_ask_new(conn, ask->guest),
                                  .input_free = guests_ask_free,
                                  .output_free = ask->output_free },
                     cancellable, callback, data);

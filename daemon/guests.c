@@ -34,7 +34,8 @@ struct GuestsConn {
     virConnectPtr handle;
     int lifecycle_id; /* -1: not registered */
     int monitor_id;
-    GMutex lock; /* of the two below */
+    GMutex lock; /* of the three below */
+    gboolean open;
     gboolean closing;
     GQueue idle; /* of virConnectPtr */
 };
@@ -337,6 +338,9 @@ void *guests_conn_open(void *data, GError **error)
     }
     if (virConnectSetKeepAlive(conn->handle, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT) < 0)
         virResetLastError();
+    g_mutex_lock(&conn->lock);
+    conn->open = TRUE;
+    g_mutex_unlock(&conn->lock);
     return guests_conn_ref(conn);
 }
 
@@ -395,7 +399,7 @@ static void ask_give_back(AskInput *input)
     GuestsConn *conn = input->conn;
 
     g_mutex_lock(&conn->lock);
-    if (!conn->closing && conn->idle.length < IDLE_MAX && virConnectIsAlive(input->handle) == 1)
+    if (conn->open && !conn->closing && conn->idle.length < IDLE_MAX && virConnectIsAlive(input->handle) == 1)
         g_queue_push_head(&conn->idle, g_steal_pointer(&input->handle));
     g_mutex_unlock(&conn->lock);
     if (input->handle != NULL)

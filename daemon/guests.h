@@ -20,8 +20,8 @@ typedef struct Guests Guests;
 
 typedef enum GuestsState {
     GUESTS_OFF,        /* URI is "": never connects */
-    GUESTS_CONNECTING, /* an open is under way */
-    GUESTS_UP,         /* calls are possible */
+    GUESTS_CONNECTING, /* an open is under way; calls are possible */
+    GUESTS_UP,         /* events are told; calls are possible */
     GUESTS_DOWN,       /* lost or refused; guests_error() says why; a retry is scheduled */
 } GuestsState;
 
@@ -91,7 +91,8 @@ const char *guests_timing_error(const Guests *guests); /* (nullable) why they ar
  * connect, until there is an answer, and cached: libvirt's first one may take seconds, on a busy host more than we wait. */
 void guests_fill_host_facts(const Guests *guests, HostFacts *facts);
 
-/* One domain by UUID. Never lists. deadline in ms from now; TBSYNC_ERROR_TIMEOUT, _UNAVAILABLE. */
+/* One domain by UUID, also in GUESTS_CONNECTING: a peer's hook may come just after a start. Never lists. deadline in ms from
+ * now; TBSYNC_ERROR_TIMEOUT, _UNAVAILABLE. */
 void guests_find_async(Guests *guests, const char *uuid, guint deadline_ms, GCancellable *cancellable,
                        GAsyncReadyCallback callback, void *data);
 /* ret_facts filled unless ROLE_ABSENT; FALSE on error. A guest whose state reason is "booted" was neither paused nor

@@ -209,6 +209,22 @@ static void test_find_tells_active_from_absent(void)
     world_close(&world);
 }
 
+/* As from a peer whose hook comes just after this daemon was started again. */
+static void test_guest_is_found_while_connecting(void)
+{
+    World world;
+    g_autoptr(GError) error = NULL;
+    GuestRole role = ROLE_ABSENT;
+    GuestFacts facts;
+
+    world_open(&world, TEST_URI, FALSE, 0);
+    g_assert_cmpint(guests_state(world.guests), ==, GUESTS_CONNECTING);
+    g_assert_true(find(&world, TEST_UUID, &role, &facts, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(role, ==, ROLE_ACTIVE);
+    world_close(&world);
+}
+
 static void test_lookup_takes_name_or_uuid(void)
 {
     World world;
@@ -499,6 +515,27 @@ static void test_hung_libvirtd_is_given_up_at_the_deadline(void)
     server_stop(&server);
 }
 
+/* Its libvirtd cannot be asked for now: told at the call's own deadline, not at that of the connection. */
+static void test_guest_is_not_waited_for_while_libvirtd_hangs(void)
+{
+    World world;
+    Server server;
+    GAsyncResult *result = NULL;
+    GuestRole role;
+    GuestFacts facts;
+    g_autoptr(GError) error = NULL;
+
+    server_start(&server);
+    world_open(&world, server.uri, FALSE, 60000);
+    guests_find_async(world.guests, TEST_UUID, 100, NULL, keep_result, &result);
+    g_assert_false(guests_find_finish(world.guests, wait_for_result(&result), &role, &facts, &error));
+    g_assert_error(error, TBSYNC_ERROR, TBSYNC_ERROR_TIMEOUT);
+    g_assert_cmpint(guests_state(world.guests), ==, GUESTS_CONNECTING);
+    g_object_unref(result);
+    world_close(&world);
+    server_stop(&server);
+}
+
 static void test_hung_libvirtd_does_not_pile_up_threads(void)
 {
     World world;
@@ -615,6 +652,7 @@ int main(int argc, char **argv)
     g_test_add_func("/guests/refused-capabilities-are-asked-for-again",
                     test_refused_capabilities_are_asked_for_again);
     g_test_add_func("/guests/find-tells-active-from-absent", test_find_tells_active_from_absent);
+    g_test_add_func("/guests/guest-is-found-while-connecting", test_guest_is_found_while_connecting);
     g_test_add_func("/guests/lookup-takes-name-or-uuid", test_lookup_takes_name_or_uuid);
     g_test_add_func("/guests/list-has-every-guest", test_list_has_every_guest);
     g_test_add_func("/guests/uuids-are-those-of-every-guest", test_uuids_are_those_of_every_guest);
@@ -631,6 +669,8 @@ int main(int argc, char **argv)
                     test_libvirtd_that_hangs_up_is_retried);
     g_test_add_func("/guests/hung-libvirtd-is-given-up-at-the-deadline",
                     test_hung_libvirtd_is_given_up_at_the_deadline);
+    g_test_add_func("/guests/guest-is-not-waited-for-while-libvirtd-hangs",
+                    test_guest_is_not_waited_for_while_libvirtd_hangs);
     g_test_add_func("/guests/hung-libvirtd-does-not-pile-up-threads",
                     test_hung_libvirtd_does_not_pile_up_threads);
     g_test_add_func("/guests/free-does-not-wait-for-a-hung-libvirtd",
