@@ -38,7 +38,6 @@ struct Find {
     gint64 deadline_boot_ns;
     guint deadline_timer, settle_timer;
     guint others_timer; /* the others are asked then */
-    gboolean settled;   /* the time for a second "migrating out" is over, but for those that claim the guest */
     GSource *cancelled; /* (nullable) */
     GPtrArray *asks;    /* of Ask */
     GPtrArray *others;  /* of Peer, references: they told that they do not have it, and are not asked yet */
@@ -166,6 +165,12 @@ static gboolean find_awaits_claim(const Find *self)
     return FALSE;
 }
 
+/* The time for a second "migrating out" is over, but for those that claim the guest. */
+static gboolean find_is_settled(const Find *self)
+{
+    return self->found->role == ROLE_MIGRATING_OUT && self->settle_timer == 0;
+}
+
 static void find_ask_others(Find *self);
 
 /* Completes if there is nothing to wait for; `self` may be gone afterwards. */
@@ -173,7 +178,7 @@ static void find_review(Find *self)
 {
     if (self->others->len > 0 && self->found->role != ROLE_MIGRATING_OUT && find_is_idle(self))
         find_ask_others(self);
-    if (find_is_answered(self) || (self->settled && !find_awaits_claim(self)))
+    if (find_is_answered(self) || (find_is_settled(self) && !find_awaits_claim(self)))
         find_complete(self, NULL);
 }
 
@@ -182,7 +187,6 @@ static gboolean on_settled(void *data)
     Find *self = data;
 
     self->settle_timer = 0;
-    self->settled = TRUE;
     find_review(self);
     return G_SOURCE_REMOVE;
 }
