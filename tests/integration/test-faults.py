@@ -224,8 +224,12 @@ def test_daemon_killed_in_a_hook_leaves_its_answer_to_the_policy():
             time.sleep(delay_s)
             beta.kill()
             equal(beta.hook_end(hook), NO_DAEMON)
-            equal([left.name for left in (beta.directory / "state").rglob("*.new")], [])
+            # of a question that is open nothing is begun; the record of an earlier one may be written anew just then
+            equal(sorted({file.name.partition(".json")[0] for file in (beta.directory / "state/migrations").iterdir()}),
+                  sorted(record["id"] for record in records))
+            (beta.directory / "state/migrations/half.json.new").touch()
             beta.start()
+            await_that("what was half written is swept away", lambda: not list((beta.directory / "state").rglob("*.new")))
         alpha.signal(signal.SIGCONT)
         recovered(beta, records)
 
