@@ -15,6 +15,7 @@
 #define HOUR_S 3600
 #define NO_ALERT -1
 #define SHORT_TIMEOUT_MS 100u
+#define LONG_TIMEOUT_MS  20000u
 #define TLS_1_2 "NORMAL:-VERS-ALL:+VERS-TLS1.2"
 #define TLS_1_3 "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 #define BYTES(text) text, sizeof(text) - 1
@@ -310,24 +311,36 @@ static void test_a_hello_without_end_is_cut_off(const void *data)
     link_fixture_clear(&f);
 }
 
-/* A peer with a good certificate that says nothing after the handshake. */
-static void test_silence_after_the_handshake_is_bounded(const void *data)
+/* A peer with a good certificate that says nothing after the handshake. Whether it got so far. */
+static gboolean is_silent_after_the_handshake(const World *world, guint timeout_ms)
 {
-    const World *world = data;
     StrangerPlan plan = { .no_greeting = TRUE };
     Stranger *stranger;
     LinkFixture f;
+    gboolean up;
 
     plan.certificate_file = pki_path(world->pki, "alpha-cert.pem");
     plan.key_file = pki_path(world->pki, "alpha-key.pem");
     link_fixture_init(&f, world->pki);
-    f.server.params.handshake_timeout_ms = SHORT_TIMEOUT_MS;
+    f.server.params.handshake_timeout_ms = timeout_ms;
     stranger = stranger_connect(f.port, &plan);
     link_wait(&f.server.closed, 1);
     stranger_join(stranger);
-    g_assert_cmpint(f.server.up, ==, 1);
+    up = f.server.up == 1;
     g_assert_error(f.server.error, TBSYNC_ERROR, TBSYNC_ERROR_TIMEOUT);
     link_fixture_clear(&f);
+    return up;
+}
+
+/* The handshake takes what it takes on a busy machine, and the limit counts from its beginning. */
+static void test_silence_after_the_handshake_is_bounded(const void *world)
+{
+    guint timeout_ms = SHORT_TIMEOUT_MS;
+
+    while (!is_silent_after_the_handshake(world, timeout_ms)) {
+        timeout_ms *= 2;
+        g_assert_cmpuint(timeout_ms, <, LONG_TIMEOUT_MS);
+    }
 }
 
 static void append_field(GByteArray *bytes, guint8 code, char type, const char *value)
