@@ -66,6 +66,13 @@ def await_that(what, condition):
         time.sleep(0.02)
 
 
+def send_signal(process, number):
+    """With SIGSTOP: and none of its threads goes on, which is so once its first one was scheduled and no earlier."""
+    process.send_signal(number)
+    if number == signal.SIGSTOP:
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+
+
 class Pki:
     def __init__(self, directory):
         self.directory = directory
@@ -220,7 +227,7 @@ class Host:
         self.daemon.wait()
 
     def signal(self, number):
-        self.daemon.send_signal(number)
+        send_signal(self.daemon, number)
 
     def end(self):
         """Its exit status; None if it had ended before. It ends by itself, so that leaks are found."""

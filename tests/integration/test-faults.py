@@ -276,7 +276,6 @@ def fill_disk(host, filler):
     """To the last byte, and it stays so: the daemon stands still meanwhile, and has nothing half written."""
     def fill():
         host.signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, host.daemon.pid, os.WSTOPPED)
         left = half_written(host)
         with contextlib.suppress(OSError), open(filler, "ab", buffering=0) as file:
             while not left:

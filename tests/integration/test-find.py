@@ -25,6 +25,7 @@ def three_hosts(lab, uri_of_gamma):
         host.start()
     for name in ("alpha", "gamma"):
         beta.await_linked(name)
+    alpha.await_log("connected to libvirt")
     return alpha, beta, gamma
 
 

@@ -5,6 +5,7 @@
 Two libvirtd with the test driver, each in files of its own: alpha's has the guest, beta's is the one that waits for the hook.
 """
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -13,7 +14,7 @@ import sys
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent.parent), str(pathlib.Path(__file__).parent)]
 from ctl_tap import equal, main  # noqa: E402
-from hosts import NODE, Lab, await_that, enter_namespace, free_port, run  # noqa: E402
+from hosts import NODE, Lab, await_that, enter_namespace, free_port, run, send_signal  # noqa: E402
 
 ALLOWED = (0, [])
 NO_SOURCE = (1, ["source-unknown", "peer-unreachable"])
@@ -41,7 +42,7 @@ class Libvirtd:
             ["virsh", "-c", self.uri, "list", "--all"], capture_output=True, check=False, timeout=60).returncode == 0)
 
     def signal(self, number):
-        self.process.send_signal(number)
+        send_signal(self.process, number)
 
     def kill(self):
         if self.process is not None:
@@ -68,8 +69,11 @@ def pair_with_libvirtd(lab):
 
 def asks_libvirt(host):
     """A call is in libvirt now."""
-    tasks = pathlib.Path(f"/proc/{host.daemon.pid}/task")
-    return [task for task in tasks.iterdir() if (task / "comm").read_text(encoding="ascii") == "tbsync-libvirt\n"]
+    for task in pathlib.Path(f"/proc/{host.daemon.pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            if (task / "comm").read_text(encoding="ascii") == "tbsync-libvirt\n":
+                return True
+    return False
 
 
 def recovered(beta, records):
