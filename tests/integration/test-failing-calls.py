@@ -29,7 +29,7 @@ from ctl_tap import Ctl  # noqa: E402
 RUN = pathlib.Path(os.environ.get("TBSYNC_RUN_DIR", ""))
 TBSYNCD, SHIM = sys.argv[2], "".join(sys.argv[3:4])
 BUS = f"unix:path={RUN}/alpha/bus"
-DEADLINE_S = 30
+DEADLINE_S = 60  # the machine may be busy
 HOOK_PATIENCE_S = 15  # thrice a hook's deadline: the machine may stand still, too. D-Bus by itself would wait for 25 s
 TABLE = (pathlib.Path(__file__).parent.parent / "fault/failing-calls.h").read_text(encoding="ascii")
 XML = """<domain type='kvm'><name>g</name><uuid>%s</uuid><memory>1048576</memory>
