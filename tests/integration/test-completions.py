@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 from ctl_tap import Ctl, equal, main  # noqa: E402
@@ -114,6 +115,8 @@ def test_peers_are_offered():
 
 
 def test_guests_are_offered_then_peers():
+    while "libvirt: up" not in Ctl(["status"]).out:  # a thread of its own connects; the test run's own time limit is the only clock
+        time.sleep(0.02)
     each("tbsyncctl check ", ["test"])
     each("tbsyncctl check --json te", ["test"])
     each("tbsyncctl check test ", ["beta"])
