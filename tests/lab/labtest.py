@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the lab's tests share: TAP, hosts, guests, and waiting for a state that must come."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -46,6 +49,28 @@ def wait_until(what, condition):
         time.sleep(0.1)
 
 
+class Background(threading.Thread):
+    """A function under way beside the story; what it raises is raised again where its result is asked for."""
+
+    def __init__(self, function, *arguments):
+        super().__init__()
+        self.work = lambda: function(*arguments)
+        self.value = self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            self.value = self.work()
+        except Exception as error:  # noqa: B902 - it is the asker's
+            self.error = error
+
+    def result(self):
+        self.join()
+        if self.error:
+            raise self.error
+        return self.value
+
+
 class Host:
     def __init__(self, lab, name):
         self.lab = lab
@@ -81,6 +106,15 @@ class Host:
         pid = int(self.must("cat", "/run/lab/tbsyncd.pid"))
         return pid if self.run("kill", "-0", str(pid)).status == 0 else 0
 
+    @contextlib.contextmanager
+    def stopped(self, pid_file):
+        """The process that the file names stands still."""
+        self.must("sh", "-c", 'kill -STOP "$(cat "$0")"', pid_file)
+        try:
+            yield
+        finally:
+            self.must("sh", "-c", 'kill -CONT "$(cat "$0")"', pid_file)
+
     def config(self, name, text):
         """A drop-in; None removes it."""
         if text is None:
@@ -88,18 +122,26 @@ class Host:
         else:
             self.lab.must("config", self.name, name, stdin=text.encode())
 
+    def manager_property(self, name):
+        """None if the daemon is not there."""
+        return self.bus_property("", "Manager", name)
+
     def peer_property(self, peer, name):
-        path = re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match.group(0)):02x}", peer)
-        result = self.run("busctl", "--system", "--json=short", "get-property", "org.tbsyncd1",
-                          f"/org/tbsyncd1/peer/{path}", "org.tbsyncd1.Peer", name)
+        """None if there is no such peer."""
+        return self.bus_property("/peer/" + re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match.group(0)):02x}", peer), "Peer", name)
+
+    def bus_property(self, path, interface, name):
+        result = self.run("busctl", "--system", "--json=short", "get-property", "org.tbsyncd1", f"/org/tbsyncd1{path}",
+                          f"org.tbsyncd1.{interface}", name)
         return json.loads(result.out)["data"] if result.status == 0 else None
 
     def wait_linked(self, *peers):
+        wait_until(f"{self.name} to be connected to libvirt", lambda: self.manager_property("LibvirtState") == "up")
         for peer in peers:
             wait_until(f"{self.name} to be linked with {peer}",
                        lambda: self.peer_property(peer, "State") == "linked"
                        and self.peer_property(peer, "RelationState") == "ok"
-                       and "machine_types" in self.peer_property(peer, "Host"))
+                       and "machine_types" in (self.peer_property(peer, "Host") or ()))
 
     # guests
     def start(self, name, **what):
@@ -214,11 +256,22 @@ class Tap:
         return self.ok(not missing, name, f"missing {missing} in:\n{text}")
 
 
+def end_on_term(lab):
+    """A test that took too long is killed half a second after this signal: its hosts, with guests that burn a CPU each, go on their own."""
+    def end(*_):
+        subprocess.Popen([LAB, "down"], env=lab.environment, start_new_session=True)
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def main(story, hosts, mode="ns"):
     """Runs story(tap, *hosts) in a lab of these hosts; TAP on stdout, exit status for who wants it."""
     tap = Tap()
     try:
-        with Lab(hosts, mode) as lab:
+        lab = Lab(hosts, mode)
+        end_on_term(lab)
+        with lab:
             try:
                 story(tap, lab, *lab.hosts)
                 bugs = [line for line in lab.logs(lines=100000) if re.search(BUG, line)]

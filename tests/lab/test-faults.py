@@ -7,7 +7,6 @@ tests/integration/test-faults.py has more faults, and what becomes of links, rec
 
 import contextlib
 import sys
-import threading
 
 import labtest
 
@@ -15,22 +14,16 @@ NO_SOURCE = "source-unknown"
 NO_DAEMON = "daemon-unavailable"
 
 
-class Migration:
-    """virsh migrate of guest1 in a thread."""
+class Migration(labtest.Background):
+    """virsh migrate of guest1."""
 
     def __init__(self, source, destination):
-        self.results = []
-        self.thread = threading.Thread(target=lambda: self.results.append(source.migrate("guest1", destination)))
-        self.thread.start()
+        super().__init__(source.migrate, "guest1", destination)
         self.destination = destination
 
     def await_hook(self):
-        labtest.wait_until("the hook to be under way", lambda: self.results or
+        labtest.wait_until("the hook to be under way", lambda: not self.is_alive() or
                            self.destination.run("pgrep", "-f", "tbsyncctl hook guest1 migrate").status == 0)
-
-    def end(self):
-        self.thread.join()
-        return self.results[0]
 
 
 def runs_on(tap, what, result, source, destination):
@@ -45,31 +38,22 @@ def refused(tap, what, code, source, destination):
     runs_on(tap, what, result, source, destination)
 
 
-@contextlib.contextmanager
-def stopped(host, pid):
-    host.must("kill", "-STOP", str(pid))
-    try:
-        yield
-    finally:
-        host.must("kill", "-CONT", str(pid))
-
-
-def libvirtd_pid(host):
-    return int(host.must("cat", "/run/libvirtd.pid"))
+TBSYNCD = "/run/lab/tbsyncd.pid"
+LIBVIRTD = "/run/libvirtd.pid"
 
 
 def daemons_that_hang_or_end(tap, alpha, beta):
-    with stopped(alpha, alpha.tbsyncd_pid()):
+    with alpha.stopped(TBSYNCD):
         refused(tap, "the source's tbsyncd is stopped", NO_SOURCE, alpha, beta)
     beta.wait_linked("alpha")
-    with stopped(beta, beta.tbsyncd_pid()):
+    with beta.stopped(TBSYNCD):
         refused(tap, "the destination's tbsyncd is stopped", NO_DAEMON, alpha, beta)
     beta.wait_linked("alpha")
-    with stopped(alpha, alpha.tbsyncd_pid()):  # so that the hook's question stays open
+    with alpha.stopped(TBSYNCD):  # so that the hook's question stays open
         migration = Migration(alpha, beta)
         migration.await_hook()
         beta.tbsyncd("kill")
-        runs_on(tap, "the destination's tbsyncd is killed in the hook", migration.end(), alpha, beta)
+        runs_on(tap, "the destination's tbsyncd is killed in the hook", migration.result(), alpha, beta)
     beta.tbsyncd("start")
     beta.wait_linked("alpha")
 
@@ -81,13 +65,13 @@ def bus_pid(host):
 
 def bus_that_ends(tap, lab, alpha, beta):
     pid = bus_pid(beta)
-    with stopped(alpha, alpha.tbsyncd_pid()):
+    with alpha.stopped(TBSYNCD):
         migration = Migration(alpha, beta)
         migration.await_hook()
         beta.must("kill", "-KILL", str(pid))
-        runs_on(tap, "the destination's bus ends in the hook", migration.end(), alpha, beta)
+        runs_on(tap, "the destination's bus ends in the hook", migration.result(), alpha, beta)
     beta.must("sh", "-c", "rm -f /run/dbus/system_bus_socket; dbus-daemon --system --nopidfile --fork")
-    beta.run("sh", "-c", "kill -KILL $(cat /run/libvirtd.pid)")  # it may have ended with its bus
+    lab.must("libvirtd", "beta", "kill")  # it may have ended with its bus
     lab.must("libvirtd", "beta", "start")
     beta.wait_linked("alpha")
 
@@ -95,23 +79,23 @@ def bus_that_ends(tap, lab, alpha, beta):
 def libvirtd_that_hangs(tap, alpha, beta):
     records = len(beta.history())
     with contextlib.ExitStack() as trouble:
-        with stopped(alpha, alpha.tbsyncd_pid()):
+        with alpha.stopped(TBSYNCD):
             migration = Migration(alpha, beta)
             migration.await_hook()
-            trouble.enter_context(stopped(alpha, libvirtd_pid(alpha)))
+            trouble.enter_context(alpha.stopped(LIBVIRTD))
         # tbsyncd goes on, and cannot ask
-        labtest.wait_until("the hook's answer", lambda: migration.results or len(beta.history()) > records)
-    result = migration.end()
+        labtest.wait_until("the hook's answer", lambda: not migration.is_alive() or len(beta.history()) > records)
+    result = migration.result()
     tap.has(result.text, ["tbsync:", f"[{NO_SOURCE}]"], "the source's libvirtd hangs in the hook: virsh says why")
     runs_on(tap, "the source's libvirtd hangs in the hook", result, alpha, beta)
 
 
 def libvirtd_that_is_killed(tap, lab, alpha, beta):
-    with stopped(alpha, alpha.tbsyncd_pid()):
+    with alpha.stopped(TBSYNCD):
         migration = Migration(alpha, beta)
         migration.await_hook()
-        beta.must("kill", "-KILL", str(libvirtd_pid(beta)))
-        result = migration.end()
+        lab.must("libvirtd", "beta", "kill")
+        result = migration.result()
     lab.must("libvirtd", "beta", "start")
     runs_on(tap, "the destination's libvirtd is killed in the hook", result, alpha, beta)
     beta.wait_linked("alpha")
@@ -124,6 +108,7 @@ def story(tap, lab, alpha, beta):
     libvirtd_that_hangs(tap, alpha, beta)
     libvirtd_that_is_killed(tap, lab, alpha, beta)
     bus_that_ends(tap, lab, alpha, beta)
+    lab.link_all()
     result = alpha.migrate("guest1", beta)
     tap.ok(result.status == 0 and beta.runs("guest1"), "after all that it migrates", result)
 
