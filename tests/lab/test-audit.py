@@ -16,31 +16,33 @@ import time
 
 import labtest
 
-SHIFT_S = 5
+SHIFT_S = 20  # longer than a migration takes on a busy machine, so that each stamp fits one of the clock's settings alone
 PASSES = 10
 STAMP_NS = 1000  # QEMU's stamps are whole microseconds
 SLOW_MIB_S = "2"  # a transfer of some seconds
-EVENT = re.compile(r"^event (\w+) at (\d+)\.(\d+) for domain")
+GUEST = "guest1"
+EVENT = re.compile(r"^event (\w+) at (\d+)\.(\d+) for domain '([^']+)'(.*)")
 
 
 class Shift:
-    """One host's wall clock: what was added to it, and when (true time, ns)."""
+    """One host's wall clock: what was added to it, and between which two instants that began (true time, ns)."""
 
     def __init__(self, host, root):
         self.host = host
-        self.since = [(0, 0)]
+        self.since = [(0, 0, 0)]
         self.file = os.open(root / "run/lab/skew.ns", os.O_WRONLY)
 
     def set(self, seconds):
         """What "lab skew" does, but at a known instant."""
+        before_ns = time.time_ns()
         os.pwrite(self.file, struct.pack("=q", seconds * 10**9), 0)
-        self.since.append((time.time_ns(), seconds * 10**9))
+        self.since.append((before_ns, time.time_ns(), seconds * 10**9))
 
     def true_ns(self, stamp_ns, window):
         """The instant in `window` at which this host's clock showed `stamp_ns`."""
-        ends = [start for start, _ in self.since[1:]] + [window[1] + 1]
-        possible = [stamp_ns - shift for (start, shift), end in zip(self.since, ends)
-                    if max(start, window[0]) <= stamp_ns - shift <= min(end, window[1])]
+        ends = [last for _, last, _ in self.since[1:]] + [window[1] + 1]
+        possible = [stamp_ns - shift for (first, _, shift), end in zip(self.since, ends)
+                    if max(first, window[0]) <= stamp_ns - shift <= min(end, window[1])]
         if len(possible) != 1:
             raise labtest.LabError(f"{self.host.name}: {stamp_ns} fits {possible} in {window} with {self.since}")
         return possible[0]
@@ -55,11 +57,24 @@ class Observer:
         self.shift = Shift(host, root)
         self.file = root / "run/lab/events"
         host.must("sh", "-c", "stdbuf -oL virsh -q qemu-monitor-event --loop >/run/lab/events 2>&1 </dev/null &")
+        host.start("probe")
+        labtest.wait_until(f"the observer of {host.name} to see events", self.sees_a_pause)
+        host.remove("probe")
 
-    def seen(self, what):
+    def sees_a_pause(self):
+        self.host.must("virsh", "suspend", "probe")
+        self.host.must("virsh", "resume", "probe")
+        return self.seen("STOP", guest="probe")
+
+    def seen(self, what, guest=GUEST, said=""):
         """Stamps of that event, oldest first."""
         events = filter(None, map(EVENT.match, self.file.read_text(encoding="ascii").splitlines()))
-        return [int(event[2]) * 10**9 + int(event[3]) * 1000 for event in events if event[1] == what]
+        return [int(event[2]) * 10**9 + int(event[3]) * 1000 for event in events
+                if event[1] == what and event[4] == guest and said in event[5]]
+
+    def departures(self):
+        """How many times QEMU has begun to send the guest."""
+        return len(self.seen("MIGRATION", said='"active"'))
 
 
 class Pass:
@@ -141,27 +156,31 @@ def holds(tap, one, what, precise=True):
 
 def back_and_forth(tap, a, b):
     for n in range(PASSES // 2):
-        holds(tap, Pass(a, b, "guest1"), f"migration {2 * n + 1}")
-        holds(tap, Pass(b, a, "guest1"), f"migration {2 * n + 2}")
+        holds(tap, Pass(a, b, GUEST), f"migration {2 * n + 1}")
+        holds(tap, Pass(b, a, GUEST), f"migration {2 * n + 2}")
 
 
 def shifted(tap, a, b):
     b.shift.set(SHIFT_S)
-    there = Pass(a, b, "guest1")
-    holds(tap, there, "to a host whose wall clock is 5 s ahead")
-    holds(tap, Pass(b, a, "guest1"), "and back from it")
+    there = Pass(a, b, GUEST)
+    holds(tap, there, f"to a host whose wall clock is {SHIFT_S} s ahead")
+    holds(tap, Pass(b, a, GUEST), "and back from it")
+
+
+def under_way(source, before):
+    labtest.wait_until("the guest to be on its way", lambda: source.departures() > before)
 
 
 def while_shifting(tap, source, destination, shifted_one, seconds, what):
     """The clock is shifted once the guest is on its way, long before it stops."""
     def shift():
-        labtest.wait_until("the guest to be on its way", lambda: destination.host.state("guest1") == "paused")
+        under_way(source, before)
         shifted_one.shift.set(seconds)
 
-    other = threading.Thread(target=shift)
-    other.start()
-    one = Pass(source, destination, "guest1", "--bandwidth", SLOW_MIB_S)
-    other.join()
+    before = source.departures()
+    other = labtest.Background(shift)
+    one = Pass(source, destination, GUEST, "--bandwidth", SLOW_MIB_S)
+    other.result()
     holds(tap, one, what)
 
 
@@ -174,11 +193,10 @@ def while_dark(tap, source, destination, shifted_one, seconds, what):
 
     before = len(source.seen("STOP"))
     over = threading.Event()
-    other = threading.Thread(target=shift)
-    other.start()
-    one = Pass(source, destination, "guest1")
+    other = labtest.Background(shift)
+    one = Pass(source, destination, GUEST)
     over.set()
-    other.join()
+    other.result()
     holds(tap, one, what)
 
 
@@ -188,18 +206,16 @@ def by_libvirt_alone(tap, lab, a, b):
         one.host.config("events", None)
         one.host.tbsyncd("restart")
     lab.link_all()
-    one = Pass(a, b, "guest1")
+    one = Pass(a, b, GUEST)
     holds(tap, one, "without TimingEvents=", precise=False)
 
 
-def slow_migration(source, destination, name, *options):
+def slow_migration(source, destination):
     """In the background, slow enough to be interfered with. Returns once the guest is on its way."""
-    done = []
-    other = threading.Thread(target=lambda: done.append(
-        source.host.migrate(name, destination.host, "--bandwidth", "1", *options)))
-    other.start()
-    labtest.wait_until("the guest to be on its way", lambda: destination.host.state(name) == "paused")
-    return other, done
+    before = source.departures()
+    migration = labtest.Background(source.host.migrate, GUEST, destination.host, "--bandwidth", "1")
+    under_way(source, before)
+    return migration
 
 
 def ends_as(tap, host, known, state, what):
@@ -209,10 +225,10 @@ def ends_as(tap, host, known, state, what):
 
 def aborted(tap, a, b):
     known = ids(b.host)
-    other, done = slow_migration(a, b, "guest1")
-    a.host.must("virsh", "domjobabort", "guest1")
-    other.join()
-    tap.ok(done[0].status != 0 and a.host.runs("guest1"), "aborted: the guest runs on", done[0])
+    migration = slow_migration(a, b)
+    a.host.must("virsh", "domjobabort", GUEST)
+    result = migration.result()
+    tap.ok(result.status != 0 and a.host.runs(GUEST), "aborted: the guest runs on", result)
     record = ends_as(tap, b.host, known, "failed", "aborted")
     tap.ok(record and "blackout_lo_ticks" not in record.get("audit", {}), "aborted: and claims no blackout", record)
 
@@ -220,26 +236,26 @@ def aborted(tap, a, b):
 def failed(tap, a, b):
     """QEMU on the destination dies on the way."""
     known = ids(b.host)
-    other, done = slow_migration(a, b, "guest1")
-    b.host.must("sh", "-c", "kill -KILL $(cat /run/libvirt/qemu/guest1.pid)")
-    other.join()
-    tap.ok(done[0].status != 0 and a.host.runs("guest1"), "destination's QEMU killed: the guest runs on", done[0])
+    migration = slow_migration(a, b)
+    b.host.must("sh", "-c", f"kill -KILL $(cat /run/libvirt/qemu/{GUEST}.pid)")
+    result = migration.result()
+    tap.ok(result.status != 0 and a.host.runs(GUEST), "destination's QEMU killed: the guest runs on", result)
     ends_as(tap, b.host, known, "failed", "destination's QEMU killed")
 
 
 def paused(tap, a, b):
     known = ids(b.host)
-    a.host.must("virsh", "suspend", "guest1")
-    result = a.host.migrate("guest1", b.host)
-    tap.ok(result.status == 0 and b.host.state("guest1") == "paused", "paused: it arrives paused", result)
+    a.host.must("virsh", "suspend", GUEST)
+    result = a.host.migrate(GUEST, b.host)
+    tap.ok(result.status == 0 and b.host.state(GUEST) == "paused", "paused: it arrives paused", result)
     record = ends_as(tap, b.host, known, "completed", "paused")
     audit = record["audit"] if record else {}
     tap.ok(audit.get("paused") and not audit["known"] and audit["why"], "paused: and that no blackout is known, and why", record)
-    b.host.must("virsh", "resume", "guest1")
+    b.host.must("virsh", "resume", GUEST)
 
 
 def post_copy(tap, a, b):
-    one = Pass(a, b, "guest1", "--postcopy", "--postcopy-after-precopy")
+    one = Pass(a, b, GUEST, "--postcopy", "--postcopy-after-precopy")
     holds(tap, one, "post-copy")
 
 
@@ -252,7 +268,7 @@ def replayed(tap, host):
 
 
 def ranked(tap, host):
-    ranks = host.ctl_json("rank", "guest1")
+    ranks = host.ctl_json("rank", GUEST)
     tap.ok([rank["host"] for rank in ranks] == ["beta"] and ranks[0]["decision"] == "allow"
            and -1e9 / 512e6 * 2**24 < ranks[0]["error_lo_ns"] <= ranks[0]["error_hi_ns"] < 1e9 / 512e6 * 2**24,
            "rank names beta, and the guest's timebase would be within one unit of real time there", ranks)
@@ -261,14 +277,14 @@ def ranked(tap, host):
 def story(tap, lab, alpha, beta):
     give_events(lab, alpha, beta)
     a, b = Observer(alpha), Observer(beta)
-    alpha.start("guest1")
+    alpha.start(GUEST)
     ranked(tap, alpha)
     back_and_forth(tap, a, b)
     shifted(tap, a, b)
-    while_shifting(tap, a, b, a, SHIFT_S, "source's wall clock set forward 5 s on the way")
-    while_shifting(tap, b, a, a, 0, "destination's wall clock set back 5 s on the way")
-    while_dark(tap, a, b, b, 0, "destination's wall clock set back 5 s in the dark")
-    while_dark(tap, b, a, b, SHIFT_S, "source's wall clock set forward 5 s in the dark")
+    while_shifting(tap, a, b, a, SHIFT_S, f"source's wall clock set forward {SHIFT_S} s on the way")
+    while_shifting(tap, b, a, a, 0, f"destination's wall clock set back {SHIFT_S} s on the way")
+    while_dark(tap, a, b, b, 0, f"destination's wall clock set back {SHIFT_S} s in the dark")
+    while_dark(tap, b, a, b, SHIFT_S, f"source's wall clock set forward {SHIFT_S} s in the dark")
     b.shift.set(0)
     post_copy(tap, a, b)
     aborted(tap, b, a)
