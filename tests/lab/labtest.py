@@ -115,6 +115,11 @@ class Host:
         finally:
             self.must("sh", "-c", 'kill -CONT "$(cat "$0")"', pid_file)
 
+    def journal(self, *options):
+        """What was logged up to now, of tbsyncd or as the options say: journald may be behind."""
+        self.must("journalctl", "--sync")
+        return self.must("journalctl", "-q", "--no-pager", *(options or ("-o", "cat", "-u", "tbsyncd")))
+
     def config(self, name, text):
         """A drop-in; None removes it."""
         if text is None:

@@ -82,7 +82,7 @@ def come(tap, alpha, beta, gamma, dns):
     for host in (alpha, beta):
         host.wait_linked(name(gamma))
     tap.ok(True, "a record more, and gamma is linked with both")
-    log = alpha.must("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "tbsyncd", f"TBSYNC_PEER={name(beta)}")
+    log = alpha.journal("-o", "cat", "-u", "tbsyncd", f"TBSYNC_PEER={name(beta)}")
     tap.ok("linked" in log and "link lost" not in log, "the link to beta was not touched", log)
 
 
@@ -128,7 +128,7 @@ def silent(tap, alpha, beta, gamma, dns):
     dns.serve(name(alpha), name(beta), name(gamma))
     alpha.wait_linked(name(beta), name(gamma))
     labtest.wait_until("doctor to be content", lambda: "discovery-failed" not in doctor(alpha))
-    log = alpha.must("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "tbsyncd")
+    log = alpha.journal()
     tap.has(log, ["cannot look up Discover=", "peers found by Discover=: 2"], "the journal has told it")
 
 

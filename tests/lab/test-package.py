@@ -80,7 +80,7 @@ def installed(tap, host, deb, config):
     tap.ok(host.run("getent", "passwd", "tbsyncd").status == 0, "its user is there")
     for unit in ("tbsyncd.service", "tbsyncd.socket"):
         tap.ok(host.run("systemctl", "is-enabled", unit).out.strip() == "enabled", f"{unit} is enabled")
-    log = host.must("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "tbsyncd")
+    log = host.journal()
     tap.ok(host.run("systemctl", "is-active", "tbsyncd").status == 0 and "Failed" not in log, "the service runs from its first start on", log)
     hook = host.must("stat", "-c", "%a %U", "/etc/libvirt/hooks/qemu.d/90-tbsyncd").strip()
     tap.ok(hook == "755 root", "the hook is in place", hook)
@@ -123,7 +123,7 @@ def works(tap, alpha, beta):
     tap.ok(beta.ctl_json("status")["hook"]["state"] == "active", "the hook is told to be active")
     record = beta.history(beta.uuid("guest1"))
     tap.ok(len(record) == 1 and record[0]["decision"] == "allow", "and its libvirtd has asked the hook", record)
-    journal = beta.must("journalctl", "-q", "--no-pager", "-x", "-u", "tbsyncd", "TBSYNC_GUEST=guest1")
+    journal = beta.journal("-x", "-u", "tbsyncd", "TBSYNC_GUEST=guest1")
     tap.has(journal, ["guest1", "tbsync-findings(7)"], "journalctl -x explains the verdict")
     beta.remove("guest1")
 

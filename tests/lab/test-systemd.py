@@ -139,7 +139,7 @@ def pki(tap, host):
     tap.ok(host.run("test", "-e", "/etc/pki/CA/cacrl.pem").status != 0, "all this went without a CRL")
     host.must("mv", "/etc/pki/libvirt/servercert.pem", "/etc/pki/libvirt/servercert.away")
     result = host.run("systemctl", "restart", "tbsyncd")
-    log = host.must("journalctl", "-q", "--no-pager", "-o", "cat", "-u", "tbsyncd", "-n", "60")
+    log = host.journal("-o", "cat", "-u", "tbsyncd", "-n", "60")
     tap.ok(result.status != 0 and "/etc/pki/libvirt/servercert.pem" in log,
            "without a certificate the start fails and names the file", log)
     host.must("mv", "/etc/pki/libvirt/servercert.away", "/etc/pki/libvirt/servercert.pem")
@@ -201,7 +201,7 @@ def migrates(tap, alpha, beta):
     alpha.start("guest2")
     result = alpha.migrate("guest2", beta)
     tap.ok(result.status == 0, "WhenUnavailable=allow lets a guest in without the daemon", result)
-    log = beta.must("journalctl", "-q", "--no-pager", "-o", "cat", "-b")
+    log = beta.journal("-o", "cat", "-b")
     tap.has(log, ["guest2", "WhenUnavailable"], "and the journal says so")
     beta.must("systemctl", "unmask", "tbsyncd")
     beta.config("unavailable", None)
