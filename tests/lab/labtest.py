@@ -80,9 +80,21 @@ class Host:
         options = ["-u", user] if user else []
         return self.lab.call("exec", *options, self.name, *command, stdin=stdin)
 
-    def background(self, *command):
-        """A Popen of the command; used with `with`."""
-        return subprocess.Popen([LAB, "exec", self.name, *command], env=self.lab.environment)
+    @contextlib.contextmanager
+    def dialling(self, other):
+        """Dials the other's tbsyncd all the while; what is yielded ends that and tells whether no dial was refused."""
+        command = "until [ -e /run/lab/enough ]; do (: </dev/tcp/$0/16524) || exit 1; : >/run/lab/dialled; sleep 0.02; done"
+        self.must("rm", "-f", "/run/lab/enough", "/run/lab/dialled")
+        with subprocess.Popen([LAB, "exec", self.name, "bash", "-c", command, other.name], env=self.lab.environment) as process:
+            def end():
+                self.must("touch", "/run/lab/enough")
+                return process.wait() == 0
+
+            try:
+                wait_until("the first dial", lambda: self.run("test", "-e", "/run/lab/dialled").status == 0 or process.poll() is not None)
+                yield end
+            finally:
+                end()
 
     def must(self, *command, **how):
         result = self.run(*command, **how)

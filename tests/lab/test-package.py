@@ -104,11 +104,11 @@ def listed(tap, host):
 def upgraded(tap, alpha, beta):
     """The next version, here the same one again: another process, and no peer is refused meanwhile."""
     pid = beta.tbsyncd_pid()
-    with alpha.background("bash", "-c", "for i in $(seq 200); do (: </dev/tcp/beta/16524) || exit 1; sleep 0.02; done") as dialling:
+    with alpha.dialling(beta) as end:
         result = beta.run("dpkg", "-i", "/tmp/tbsyncd.deb")
         tap.ok(result.status == 0, "dpkg -i over the running one", result)
         tap.ok(beta.tbsyncd_pid() not in (0, pid), "starts the daemon again")
-        tap.ok(dialling.wait() == 0, "and no dial is refused meanwhile")
+        tap.ok(end(), "and no dial is refused meanwhile")
     beta.wait_linked("alpha")
 
 

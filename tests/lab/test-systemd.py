@@ -72,14 +72,13 @@ def service(tap, host):
 def port_is_kept(tap, host, peer):
     """systemd holds the port: whoever dials while the daemon is started again waits, and is not refused."""
     tap.ok(host.run("systemctl", "is-active", "tbsyncd.socket").status == 0, "tbsyncd.socket came with the service")
-    dial = "for i in $(seq 200); do (: </dev/tcp/$0/16524) || exit 1; sleep 0.02; done"
     for what, command in (("restarted", ("systemctl", "restart", "tbsyncd")),
                           ("killed", ("systemctl", "kill", "-s", "KILL", "tbsyncd"))):
         pid = host.tbsyncd_pid()
-        with peer.background("bash", "-c", dial, host.name) as dialling:
+        with peer.dialling(host) as end:
             host.must(*command)
             labtest.wait_until("another daemon", lambda: host.tbsyncd_pid() not in (0, pid))
-            tap.ok(dialling.wait() == 0, f"no dial is refused while the daemon is {what}")
+            tap.ok(end(), f"no dial is refused while the daemon is {what}")
     host.must("systemctl", "stop", "tbsyncd.socket", "tbsyncd")
     refused = peer.run("bash", "-c", ": </dev/tcp/$0/16524", host.name)
     tap.has(refused.err, ["refused"], "stopped with its socket it stays down")
